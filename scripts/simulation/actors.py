@@ -52,7 +52,7 @@ from scripts.simulation.setting import (
 from scripts.simulation.snapshots import F, begun
 from scripts.simulation.tells_twice import TellsTwice
 from scripts.simulation.trader import LINK as TRADER_LINK
-from scripts.simulation.trader import Habits, Market, Trader
+from scripts.simulation.trader import UNWATCHED, Habits, Market, Trader
 from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.configured import settings_of
@@ -65,6 +65,7 @@ from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.marketdata.polling import PollingCore
 from services.orders.core import OrdersCore
 from services.orders.settings import orders_settings
+from services.orders.watch import Watched
 from services.risk.core import RiskCore
 from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
@@ -193,6 +194,8 @@ def _orders(world: Stage) -> Actor:
         settings = orders_settings(config)
         if "slow-reading" in world.plan.kinds:
             settings = msgspec.structs.replace(settings, replayed_events=50)
+        watched = {name: Watched(*vigil) for name, vigil in world.plan.vigils.items()}
+        settings = msgspec.structs.replace(settings, strategies=watched)
         facts = {name: account.facts for name, account in settings.accounts.items()}
         index = MemoryIndex()
 
@@ -395,7 +398,8 @@ def _trader(world: Stage, name: str) -> Actor:
 
     def build(process: Process) -> Core:
         random = Random(f"{name} {process.life} {plan.seed}")
-        trader = Trader(name, strategy, f"{name}-{process.life}", random, markets, habits)
+        vigil = plan.vigils.get(strategy, UNWATCHED)
+        trader = Trader(name, strategy, f"{name}-{process.life}", random, markets, habits, vigil)
         trader.resting = world.calm or name == PROBE
         return trader
 

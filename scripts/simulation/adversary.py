@@ -509,6 +509,18 @@ def _twin(world: World, target: str, random: Random) -> None:
     world.scheduler.after(random.choice((1, 2)) * NS_PER_S, world.kill, TWIN)
 
 
+def _hang(world: World, target: str, random: Random) -> None:
+    """What its supervisor starts again it tells the order manager before; of an end in order it does not."""
+    if target not in world.processes:
+        return
+    if random.random() < 0.6:
+        world.processes[target].pause(random.choice((500, 2_000, 6_000, 12_000)) * NS_PER_MS)
+        return
+    if random.random() < 0.5 and world.processes["orders"].alive:
+        world.ask("orders", "restarting", {"strategy": target.partition("@")[2]})
+    world.stop(target)
+
+
 def _garbage(world: World, target: str, random: Random) -> None:
     """Into a bound socket or, in plans since the second version, into a connecting one or the control link as well."""
     way = "outward" if world.plan.version == 1 else random.choice(("outward", "inward", "control"))
@@ -652,4 +664,5 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "twice-in-one": _twice_in_one,
     "test-flood": _inflict("test_request", 300),
     "news": _news,
+    "hang": _hang,
 }

@@ -56,7 +56,9 @@ from scripts.simulation.network import TcpStream
 from scripts.simulation.plan import OLDER_CODE
 from scripts.simulation.process import Process
 from scripts.simulation.requests_view import RequestsView
+from scripts.simulation.trader import Trader
 from scripts.simulation.truth import TrueOrder
+from scripts.simulation.watch_view import WatchView
 from scripts.simulation.witness import Witness
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
@@ -131,6 +133,7 @@ class Checkers:
         profiles = {name: find_profile(venue.dialect) for name, venue in config.venues.items()}
         self.log = LogView({venue: profile.window_ns for venue, profile in profiles.items()})
         self.asked_terms = AskedTerms(config)
+        self.watch = WatchView({})
         self.requests = RequestsView(ANSWERING.intersection(config.venues))
         self._risk: Process | None = None
         self._limits = setting.position_limits(config)
@@ -306,6 +309,8 @@ class Checkers:
                         "ack-is-durable", f"{message} is sent, {self.witness.last_lsn} records are durable"
                     )
             case name if name.startswith("strategy@"):
+                if isinstance(process.core, Trader):
+                    self.watch.said(process.core.strategy, message, process.world.scheduler.now_ns)
                 if isinstance(message, NewOrderRequest):
                     self.asked_terms.asked(process.core, message)
             case "orders" | "risk":
@@ -318,6 +323,8 @@ class Checkers:
                         self._check_left_out(process.core, message)
                 elif isinstance(message, OpenGate) and process.name == "orders":
                     self._check_gate(message)
+                elif isinstance(message, CancelOrder) and process.name == "orders":
+                    self.watch.cancelled(message, process.world.scheduler.now_ns)
                 elif isinstance(message, CommandOutcome):
                     self._check_outcome(message)
                 elif isinstance(message, OrderEvent):

@@ -46,6 +46,8 @@ INVARIANTS = {
     "welcome-is-whole": "A welcome knows its own life's epoch record, no later one's, and the highest number used.",
     "told-is-booked": "A client of the SDK whose welcome is complete knows positions, its part of each and its orders.",
     "cancel-is-older": "No command to cancel touches an own order with a higher number, or one that came after it.",
+    "gone-is-cancelled": "What rests of a strategy that is gone and wants that is cancelled within a bound.",
+    "left-is-left": "In nobody's name only the orders of a strategy are cancelled that is gone and wants that.",
     "left-out-halts": "Where a record has no effect, nothing that adds risk is sent on until a person has skipped it.",
     "answered": "At rest, every command has been answered.",
     "kill-empties": "The kill switch leaves no order open.",

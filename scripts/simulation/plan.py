@@ -205,21 +205,30 @@ SINCE_THIRD: dict[str, FaultKind] = {
         "An exchange announces the end of the connections that there are, and ends them; whoever logs on meanwhile"
         " stays.", 0.3, 150, since=5, roles=_EXCHANGE, venues=("binance",),
     ),
+    "hang": FaultKind(
+        "A strategy hangs, ends in order, or is started again by its supervisor. In such a run the strategies are"
+        " watched over, and what rests of one of them is cancelled when it is gone.",
+        0.35, 300, TRADERS, since=8,
+    ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 7
+VERSION = 8
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
 Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
 orders, market orders for an amount of the quote asset, and orders that are good till a date; the seventh draws which
-venues there are, where the others have FORMER_VENUES, and has reduce-only orders for contracts.
+venues there are, where the others have FORMER_VENUES, and has reduce-only orders for contracts. The eighth has a kind
+of fault more, and strategies that are watched over.
 """
 
 PLANTED_VERSION = 3
 """Of the plans in which most planted bugs are looked for: how many seeds that takes was counted in these."""
+
+SILENT_AFTER_NS = 4_000_000_000
+"""Some times what the stack's own links delay a word at most."""
 
 SLOW_SHARE = 0.25
 SLOW_PAUSES_MS = (600, 1_500)
@@ -235,6 +244,13 @@ class Fault(NamedTuple):
     kind: str
     target: str
     dice: int
+
+
+class Vigil(NamedTuple):
+    """How a strategy wants to be watched over: gone after so long without a word, and whether its orders go with it."""
+
+    silent_after_ns: int
+    cancels: bool
 
 
 class Plan(NamedTuple):
@@ -258,6 +274,16 @@ class Plan(NamedTuple):
     def roles(self) -> Roles:
         """Who is there."""
         return Roles(self.venues)
+
+    @property
+    def vigils(self) -> dict[str, Vigil]:
+        """The strategies that are watched over; of two the orders of one go with it, and those of the other stay."""
+        if "hang" not in self.kinds:
+            return {}
+        return {
+            name.partition("@")[2]: Vigil(SILENT_AFTER_NS, (self.seed // 2 + number) % 2 == 0)
+            for number, name in enumerate(TRADERS)
+        }
 
     @property
     def turns_per_step(self) -> int:

@@ -63,6 +63,7 @@ from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import AccountInquiries
 from services.orders.reconciliation import Silence
+from services.orders.watch import Watch
 from services.risk import core as risk_core
 from services.risk import limits
 from services.risk import state as risk_state
@@ -517,6 +518,14 @@ def _quantity_for_amount(original: Any, self: Any, order: Any, rules: Any, now: 
     return msgspec.structs.replace(order, terms=terms)
 
 
+def _want_cancels(original: Any, self: Any, hello: Any, now: Any) -> None:
+    original(self, msgspec.structs.replace(hello, cancel_on_exit=True), now)
+
+
+def _reach_everybody(original: Any, self: Any, name: Any) -> Any:
+    return [order for account in self._books.open for order in self._books.open_orders(account)]
+
+
 BUGS: dict[str, Bug] = {
     "beyond-bounds-untold": Bug(
         "Orders drops what its link does not take, and tells nobody.",
@@ -851,6 +860,18 @@ BUGS: dict[str, Bug] = {
     "amount-is-a-quantity": Bug(
         "Risk passes an order for an amount on as one for the most that this may come to.",
         ((risk_core.RiskCore, "_at_worst", _instead(_quantity_for_amount)),), 40, 7,
+    ),
+    "gone-is-marked": Bug(
+        "The orders of a strategy that is gone are marked, and stay whatever it wants.",
+        ((Watch, "_cancel_for", _instead(lambda original, self, name, row, now: None)),), 20, 8,
+    ),
+    "leave-is-not-heard": Bug(
+        "The orders of every strategy that is gone are cancelled, whatever it wants.",
+        ((Watch, "hello", _instead(_want_cancels)),), 20, 8,
+    ),
+    "gone-takes-all": Bug(
+        "When a strategy is gone, everybody's orders are cancelled.",
+        ((Watch, "_within_reach", _instead(_reach_everybody)),), 20, 8,
     ),
     "misread-price-stays": Bug(
         "A price that cannot be read leaves the one before in the book.",

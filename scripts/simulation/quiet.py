@@ -1,6 +1,7 @@
 """After the storm: the faults have stopped; the system must trade again and agree with the exchanges in everything."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from common.actor.snapshots import Foldable
@@ -20,8 +21,8 @@ from scripts.simulation import setting
 from scripts.simulation.agreement import money_apart, risk_apart, strangers_apart, told_apart
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
-from scripts.simulation.plan import PROBE
-from scripts.simulation.trader import Trader
+from scripts.simulation.plan import PROBE, SILENT_AFTER_NS, TRADERS, Vigil
+from scripts.simulation.trader import Trader, is_settled
 from scripts.simulation.world import World
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
@@ -39,6 +40,11 @@ PACED_TIMES = 4
 NUMBERS_WITHIN_NS = 10 * NS_PER_S
 LONGEST_WINDOW_NS = 30 * NS_PER_S
 TOLD_WITHIN_NS = 10 * NS_PER_S
+ASK_AGAIN_NS = 300 * NS_PER_MS
+LONG_NS = 600 * NS_PER_S
+CANCELLED_WITHIN_NS = 5 * NS_PER_S
+"""After a strategy has fallen silent, when all is well: a look, the cancel's way, and the venue's answer."""
+
 KILL_WITHIN_NS = 3 * NS_PER_S
 FAR_NS = 600 * NS_PER_MS
 AT_ONCE_NS = 100 * NS_PER_MS
@@ -74,6 +80,8 @@ def come_to_rest(world: World) -> None:
     _wait(world, AGREE_WITHIN_NS, "strangers-seen", lambda: not strangers_apart(world), lambda: strangers_apart(world))
     _check_rebuilt(world)
     _wait(world, NUMBERS_WITHIN_NS, "numbers-agree", lambda: not _numbers_apart(world), lambda: _numbers_apart(world))
+    if world.plan.vigils:
+        _Gone(world).check()
     if world.plan.seed % 4 == 0:
         _check_kill(world)
     else:
@@ -283,27 +291,111 @@ class _Probe:
         return False
 
     def _ask(self, probe: Trader) -> None:
-        config = self._world.config.venues[self._venue]
-        instrument = config.instruments[self._symbol]
-        assert config.simulated is not None
-        truth = self._world.truths[self._venue]
-        longest = truth.position(self._symbol) + truth.open_qty(self._symbol, "1")
-        shortest = truth.position(self._symbol) - truth.open_qty(self._symbol, "2")
-        side: Side = "2" if longest > -shortest else "1"
-        away = config.simulated.prices[self._symbol] * 2 // 100
-        price = config.simulated.prices[self._symbol] + (away if side == "2" else -away)
-        qty = setting.small_qty(instrument, price)
         self._asked_ns = self._world.scheduler.now_ns
-        held = longest if side == "1" else -shortest
-        limit = setting.position_limits(self._world.config)[self._venue, self._symbol]
-        room = limit - truth.strange_qty(self._symbol, side) - held
-        if room < qty:
+        order = _small_order(self._world, self._venue, self._symbol)
+        if order is None:
             # Neither side has room by the exchange's own book, and a refusal would be right.
             probe.ask(CancelAllRequest(0, 0, self._venue, self._symbol, target_strategy="*"))
-            self._world.processes[PROBE].flush()
-            return
-        self._number = probe.ask(NewOrderRequest(0, 0, self._venue, self._symbol, Terms(side, "2", qty, price)))
+        else:
+            self._number = probe.ask(order)
         self._world.processes[PROBE].flush()
+
+
+def _small_order(world: World, venue: str, symbol: str) -> NewOrderRequest | None:
+    """One that rests, on the side that the position limit leaves more room on; None where it leaves none."""
+    config, truth = world.config.venues[venue], world.truths[venue]
+    assert config.simulated is not None
+    longest = truth.position(symbol) + truth.open_qty(symbol, "1")
+    shortest = truth.position(symbol) - truth.open_qty(symbol, "2")
+    side: Side = "2" if longest > -shortest else "1"
+    away = config.simulated.prices[symbol] * 2 // 100
+    price = config.simulated.prices[symbol] + (away if side == "2" else -away)
+    qty = setting.small_qty(config.instruments[symbol], price)
+    held = longest if side == "1" else -shortest
+    room = setting.position_limits(world.config)[venue, symbol] - truth.strange_qty(symbol, side) - held
+    return None if room < qty else NewOrderRequest(0, 0, venue, symbol, Terms(side, "2", qty, price))
+
+
+class _Gone:
+    """A strategy hangs, or dies and does not come back: what it has at the exchanges is cancelled within a bound where
+    it wants that, and stays otherwise; and so does what another has."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._names = TRADERS[: world.plan.traders]
+        self._victim = self._names[world.plan.seed % len(self._names)]
+        self._asked: dict[tuple[str, str], int] = {}
+
+    def check(self) -> None:
+        """Raises Violation."""
+        world, victim = self._world, self._world.processes[self._victim]
+        for name in self._names:
+            # It may have lost its name to another instance in the storm.
+            world.kill(name)
+        _wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
+        for name in self._names:
+            for venue in world.plan.venues:
+                _wait(world, TRADE_WITHIN_NS, "alive-again", partial(self._rests, name, venue), lambda: self._asked,
+                      ASK_AGAIN_NS)  # fmt: skip
+        before = {name: self._open(name) for name in self._names}
+        if world.plan.seed // 2 % 2:
+            world.holds_down.add(self._victim)
+            victim.kill("does not come back")
+        else:
+            victim.pause(LONG_NS)
+        if self._vigil(self._victim).cancels:
+            within_ns = SILENT_AFTER_NS + CANCELLED_WITHIN_NS
+            _wait(world, within_ns, "gone-is-cancelled", lambda: not self._open(self._victim),
+                  lambda: (self._victim, self._open(self._victim)))  # fmt: skip
+        else:
+            world.run_for(SILENT_AFTER_NS + CANCELLED_WITHIN_NS)
+        for name, orders in before.items():
+            goes = name == self._victim and self._vigil(name).cancels
+            lost = [] if goes else [order for order in orders if order not in self._open(name)]
+            if lost:
+                raise Violation("left-is-left", f"{self._victim} is gone, and of {name} these are: {lost}")
+        world.holds_down.discard(self._victim)
+        victim.wake()
+        victim.start()
+        _wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
+
+    def _vigil(self, name: str) -> Vigil:
+        return self._world.plan.vigils[name.partition("@")[2]]
+
+    def _trader(self, name: str) -> Trader | None:
+        core = self._world.processes[name].core
+        return core if isinstance(core, Trader) else None
+
+    def _all_begun(self) -> bool:
+        traders = [self._trader(name) for name in self._names]
+        return all(trader is not None and trader.epoch for trader in traders)
+
+    def _rests(self, name: str, venue: str) -> bool:
+        """Whether an order of the strategy rests at the venue; else one is asked for, unless one is under way."""
+        trader = self._trader(name)
+        if trader is None or not trader.epoch:
+            return False
+        number = self._asked.get((name, venue), 0)
+        order, outcome = trader.orders.get(number), trader.outcomes.get(number)
+        if order is not None and order.open:
+            return is_settled(order)
+        if number and order is None and (outcome is None or outcome.outcome == "sent"):
+            return False
+        symbol = next(iter(self._world.config.venues[venue].instruments))
+        request = _small_order(self._world, venue, symbol)
+        if request is None:
+            trader.ask(CancelAllRequest(0, 0, venue, symbol, target_strategy="*"))
+        else:
+            self._asked[name, venue] = trader.ask(request)
+        self._world.processes[name].flush()
+        return False
+
+    def _open(self, name: str) -> list[tuple[str, str]]:
+        """What of its orders of this check is open at the exchanges."""
+        legs, strategy = self._world.checkers.legs, name.partition("@")[2]
+        there = {(venue, leg) for venue, truth in self._world.truths.items() for leg in truth.open_orders()}
+        numbers = [self._asked[name, venue] for venue in self._world.plan.venues]
+        return [leg for number in numbers for leg in legs[strategy, number] if leg in there]
 
 
 class _Audit:

@@ -19,6 +19,7 @@ from common.messages import (
     POST_ONLY,
     PROTOCOL,
     REDUCE_ONLY,
+    Alive,
     AmendRequest,
     CancelAllRequest,
     CancelRequest,
@@ -38,6 +39,7 @@ from common.messages import (
     WelcomeComplete,
 )
 from scripts.simulation.invariants import Violation
+from scripts.simulation.plan import Vigil
 
 LINK = "orders"
 ASK_AGAIN_NS = 300 * NS_PER_MS
@@ -46,6 +48,11 @@ ASK_AGAIN_NS = 300 * NS_PER_MS
 QUIET_NS = 1_000 * NS_PER_MS
 """Without anything to wait for, a hello asks this often whether orders is still the one that we know."""
 
+
+SIGNS_OF_LIFE = 4
+"""So often it says that it lives within the time after which it counts as gone."""
+
+UNWATCHED = Vigil(0, cancels=False)
 
 BEFORE_STANDING = (1 << 20) - 1
 """The index below those of what is told as it stands."""
@@ -114,7 +121,10 @@ class Habits(NamedTuple):
 class Trader(Core):
     """One life of a strategy."""
 
-    def __init__(self, name: str, strategy: str, instance: str, random: Random, markets: list[Market], habits: Habits):
+    def __init__(
+        self, name: str, strategy: str, instance: str, random: Random, markets: list[Market], habits: Habits,
+        vigil: Vigil = UNWATCHED,
+    ) -> None:  # fmt: skip
         """`random` decides everything; a trader that is told to rest sends nothing new."""
         super().__init__(name)
         self.strategy = strategy
@@ -132,6 +142,8 @@ class Trader(Core):
         self._random = random
         self._markets = markets
         self._habits = habits
+        self._vigil = vigil
+        self._alive_ns = 0
         self._next_ns = 0
         self._ask_ns = 0
         self._last = (0, 0)
@@ -172,6 +184,9 @@ class Trader(Core):
             return
         if now.boot_ns >= self._ask_ns:
             self._hello(now)
+        if now.boot_ns >= self._next_alive_ns():
+            self._alive_ns = now.boot_ns
+            self.effects.append(Send(LINK, Alive(self.epoch)))
         if now.boot_ns >= self._next_ns:
             self._next_ns = now.boot_ns + self._pause_ns()
             if self.epoch and not self.resting:
@@ -180,7 +195,17 @@ class Trader(Core):
     def next_deadline_ns(self) -> int | None:
         if self.superseded:
             return None
-        return min(self._next_ns, self._ask_ns)
+        return min(self._next_ns, self._ask_ns, self._next_alive_ns())
+
+    def _next_alive_ns(self) -> int:
+        if not (self.epoch and self._vigil.silent_after_ns):
+            return 1 << 63
+        return self._alive_ns + self._vigil.silent_after_ns // SIGNS_OF_LIFE
+
+    def stop(self, now: Instant) -> None:
+        if self.epoch and not self.superseded and self._vigil.silent_after_ns:
+            self.effects.append(Send(LINK, Alive(self.epoch, ends=True)))
+        super().stop(now)
 
     def open_orders(self) -> list[OrderEvent]:
         """The orders that this trader was last told are open."""
@@ -202,7 +227,8 @@ class Trader(Core):
         hurried = not self.epoch or self.unanswered
         self._ask_ns = now.boot_ns + (ASK_AGAIN_NS if hurried else QUIET_NS)
         last = (0, 0) if self._incomplete else self._last
-        self.effects.append(Send(LINK, Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL)))
+        hello = Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL, *self._vigil)
+        self.effects.append(Send(LINK, hello))
 
     def _welcomed(self, message: Welcome) -> None:
         self.number = max(self.number, message.highest)

@@ -23,6 +23,7 @@ from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.rest import RestClient, Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import Truth
+from scripts.simulation.watch_view import WatchView
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
 from services.exchange.configured import ACCOUNT
 
@@ -91,6 +92,7 @@ class World:
         self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *plan.roles.exchanges)}
         self.witness = Witness(setting.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
+        self.checkers.watch = WatchView(plan.vigils)
         self.emergency = EmergencyWitness(setting.EMERGENCY_FOLDER, self.checkers.learned_emergency)
         self.truths = {venue: self.truth_of(venue) for venue in plan.venues}
         self.exchange_logs = {
@@ -319,6 +321,8 @@ class World:
     def stop(self, name: str) -> None:
         """SIGTERM to one process, and SIGKILL when it takes too long."""
         process = self.processes[name]
+        if name == "orders":
+            self.checkers.watch.orders_stopped(self.scheduler.now_ns)
         process.stop()
         self.scheduler.after(STOP_BOUND_NS, self._kill_stopping, process, process.life)
 
