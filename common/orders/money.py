@@ -277,6 +277,16 @@ def summed(added: Iterable[Line]) -> Sums:
     return Sums(profit, today, tuple(lacks), tuple(stale), tuple(undated))
 
 
+def net_by_strategy(added: Iterable[Line]) -> dict[str, Decimal]:
+    """Net profit of each strategy ("(nobody)" is nobody's) and of all ("total"): the day's where one has begun."""
+    by_name: dict[str, list[Line]] = {}
+    for line in added:
+        by_name.setdefault(line.strategy or "(nobody)", []).append(line)
+    by_name["total"] = [line for its in by_name.values() for line in its]
+    sums = {name: summed(its) for name, its in by_name.items()}
+    return {name: (its.profit if its.today is None else its.today).net for name, its in sums.items()}
+
+
 def prices_told(exposures: Iterable[Mapping[str, Any]]) -> dict[Place, Price]:
     """The prices in what risk's status says of each place."""
     return {

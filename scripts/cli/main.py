@@ -35,6 +35,7 @@ COMMANDS = {
     "kill": "scripts.cli.kill:kill",
     "orders": "scripts.cli.orders:orders",
     "pnl": "scripts.cli.money:pnl",
+    "profit-history": "scripts.cli.profit_history:profit_history",
     "positions": "scripts.cli.orders:positions",
     "reconcile": "scripts.cli.reconcile:reconcile",
     "replication": "scripts.cli.replication:replication",

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from common.config import Config
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.orders.facts import facts_of
-from common.orders.money import Line, held_by, prices_told, rates_in, summed, told_lines
+from common.orders.money import Line, held_by, net_by_strategy, prices_told, rates_in, summed, told_lines
 from common.orders.order_state import Order
 from services.desk.rows import order_row, part_row, sums_row, units
 from services.desk.stack import Stack
@@ -294,9 +294,7 @@ def profit(seen: Seen, *, parts: bool) -> dict[str, Any]:
 
 def profit_sample(seen: Seen) -> dict[str, str]:
     """Net profit of now, the day's where one has begun, by strategy and in all: a point of the chart."""
-    document = profit(seen, parts=False)
-    rows = (*document["by_strategy"], document["total"])
-    return {row["name"]: row["today"] or row.get("net", "0") for row in rows}
+    return {name: f"{net:.2f}" for name, net in net_by_strategy(profit_lines(seen)).items()}
 
 
 def _grouped(found: Iterable[Line], key: Any) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
+
 from common.actor.control import NoAnswer, NotRunning, Refused
 from common.actor.process import read_clocks
 from common.config import Config
@@ -21,6 +23,7 @@ from services.desk.hub import Hub
 from services.desk.market import Market
 from services.desk.stack import Stack
 from services.desk.tail import Tail
+from services.desk.work import Workers, WorkFailed
 
 WATCHED_S: Final = 0.1
 UNWATCHED_S: Final = 0.5
@@ -29,6 +32,7 @@ TELL_S: Final = 1.0
 BLOTTER_S: Final = 0.5
 SAMPLE_S: Final = 60.0
 MOST_SAMPLES: Final = 1_440
+RECALL_S: Final = 60
 
 
 class Pages:
@@ -43,11 +47,16 @@ class Pages:
         self._ask_now = asyncio.Event()
         self._config = config
         self._samples: deque[tuple[int, dict[str, str]]] = deque(maxlen=MOST_SAMPLES)
+        self.workers = Workers(config.paths.checkout)
+        self._before: list[dict[str, Any]] = []
+        self._before_text = ""
 
     async def run(self) -> None:
         """Until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._read, self._ask, self._tell, self._tell_blotter, self._sample, self._listen):
+            for work in (
+                self._read, self._ask, self._tell, self._tell_blotter, self._sample, self._listen, self._recall
+            ):  # fmt: skip
                 tasks.create_task(work())
 
     def ask_soon(self) -> None:
@@ -115,6 +124,18 @@ class Pages:
                 self._samples.append((seen.now.wall_ns // NS_PER_MS, documents.profit_sample(seen)))
             await asyncio.sleep(SAMPLE_S)
 
+    async def _recall(self) -> None:
+        """The chart of before this desk began, from the log: once, when somebody looks at it first."""
+        while "positions" not in self.hub.watched() or self.tail.view is None:
+            await self.hub.next_look(TELL_S)
+        day = self.tail.view.books.day
+        begin = str(max(1, day.lsn)) if day.began_ns else "-24h"
+        try:
+            told = await self.workers.run(["profit-history", f"--from={begin}", f"--every={RECALL_S}", "--json"])
+            self._before = orjson.loads(told)["samples"][-MOST_SAMPLES:]
+        except WorkFailed as error:
+            self._before_text = str(error)
+
     def _ask_risk(self) -> None:
         try:
             self.stack.ask_one("risk")
@@ -140,7 +161,12 @@ class Pages:
     def positions(self, seen: Seen) -> dict[str, Any]:
         """Positions with their profit, and the chart of the day."""
         samples = [{"time_ms": time_ms, **values} for time_ms, values in self._samples]
-        return {"profit": documents.profit(seen, parts=True), "samples": samples}
+        began_ms = samples[0]["time_ms"] if samples else seen.now.wall_ns // NS_PER_MS
+        before = [sample for sample in self._before if sample["time_ms"] < began_ms]
+        return {
+            "profit": documents.profit(seen, parts=True), "samples": [*before, *samples], "began_ms": began_ms,
+            "before": len(before), "before_text": self._before_text,
+        }  # fmt: skip
 
     def risk(self, seen: Seen) -> dict[str, Any]:
         """Limits and halts."""

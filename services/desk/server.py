@@ -26,7 +26,7 @@ from services.desk.pages import PAGES, Pages
 from services.desk.routes import BY_PLACE, ROUTES, Route
 from services.desk.rows import ORDER_TITLES, message_row, order_cell, record_row
 from services.desk.users import BadUsers
-from services.desk.work import Workers, WorkFailed
+from services.desk.work import WorkFailed
 
 STATIC: Final = Path(__file__).parent / "static"
 TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -105,7 +105,6 @@ class Server:
         self._log = log
         self._acts = Acts(config)
         self._once = Once()
-        self._workers = Workers(config.paths.checkout)
         self._static = {file.name: file.read_bytes() for file in STATIC.iterdir() if file.suffix in TYPES}
         self._one_password = asyncio.Semaphore(1)
         self._per_user: dict[str, asyncio.Lock] = {}
@@ -337,7 +336,7 @@ class Server:
 
     async def _work(self, arguments: list[str], *, empty_ok: bool = False) -> bytes:
         try:
-            return await self._workers.run(arguments, empty_ok=empty_ok)
+            return await self.pages.workers.run(arguments, empty_ok=empty_ok)
         except WorkFailed as error:
             raise Wrong(422, str(error)) from None
 

@@ -153,7 +153,9 @@ export function positions() {
     if (!table.firstChild) table.append(parts.element);
     chart = drawn(chart, plot, it.samples, currency);
     since.textContent = it.samples.length
-      ? `Net profit ${it.profit.day ? `of the day ${it.profit.day}` : "since the beginning"} in ${currency}, once a minute since ${clock(it.samples[0].time_ms)} UTC, when this desk began: nothing before is kept.`
+      ? `Net profit ${it.profit.day ? `of the day ${it.profit.day}` : "since the beginning"} in ${currency}, once a minute.`
+        + (it.before ? ` Before ${clock(it.began_ms)} UTC, when this desk began, from the journal: positions at the last price of a fill, since it has no market prices.`
+          : it.before_text ? ` What was before ${clock(it.began_ms)} UTC could not be had: ${it.before_text}` : "")
       : "The first point comes within a minute.";
   };
   return { element, take };
