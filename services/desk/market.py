@@ -72,10 +72,11 @@ class Market:
             self._trades.append(message)
 
     def document(self, now: Instant) -> dict[str, Any]:
-        """The page. Ages are by this host's clock, in milliseconds."""
+        """The page, the latest trade of all venues first. Ages are by this host's clock, in milliseconds."""
+        trades = sorted(self._trades, key=lambda trade: trade.heard_ns, reverse=True)
         return {
             "tops": [_top_row(top, now) for _, top in sorted(self._tops.items())],
-            "trades": [_trade_row(trade, now) for trade in reversed(self._trades)],
+            "trades": [_trade_row(trade, now) for trade in trades],
         }
 
 

@@ -38,7 +38,7 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
         "tif": TIMES_IN_FORCE[terms.time_in_force], "qty": short(order.order_qty), "filled": short(order.cum_qty),
         "leaves": short(order.leaves_qty), "price": "" if price is None else short(price),
         "stop": "" if stop_px is None else short(stop_px),
-        "average": short(order.avg_px(books.unpriced_qty(order))), "label": order.label,
+        "average": short(order.avg_px(books.unpriced_qty(order))) if order.cum_qty else "", "label": order.label,
         "text": order.text or ("" if order.reason == "none" else order.reason.sentence),
         "sent_ms": order.sent_ns // NS_PER_MS, "lsn": order.touched_lsn, "id": order.leg.cl_ord_id,
         **units(books.known, order.account, order.symbol),

@@ -27,7 +27,7 @@ export class Table {
       const sorted = this.sort.key === column.key;
       const order = sorted ? (this.sort.down ? "descending" : "ascending") : null;
       return h("th", { class: column.number ? "number" : "", "aria-sort": order, scope: "col" },
-        h("button", { onclick: () => this.sortBy(column.key) }, column.title, sorted ? (this.sort.down ? " ↓" : " ↑") : ""));
+        h("button", { onclick: () => this.sortBy(column.key) }, column.title, sorted ? (this.sort.down ? "\u00a0↓" : "\u00a0↑") : ""));
     }));
   }
 

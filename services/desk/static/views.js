@@ -152,11 +152,11 @@ export function positions() {
     parts.set(it.profit.parts);
     if (!table.firstChild) table.append(parts.element);
     chart = drawn(chart, plot, it.samples, currency);
-    since.textContent = it.samples.length
+    since.textContent = it.samples.length > 1
       ? `Net profit ${it.profit.day ? `of the day ${it.profit.day}` : "since the beginning"} in ${currency}, once a minute.`
         + (it.before ? ` Before ${clock(it.began_ms)} UTC, when this desk began, from the journal: positions at the last price of a fill, since it has no market prices.`
           : it.before_text ? ` What was before ${clock(it.began_ms)} UTC could not be had: ${it.before_text}` : "")
-      : "The first point comes within a minute.";
+      : "A chart needs two points: they come within two minutes.";
   };
   return { element, take };
 }
@@ -170,7 +170,7 @@ function drawn(chart, plot, samples, currency) {
     return chart;
   }
   plot.replaceChildren();
-  if (!samples.length) return null;
+  if (samples.length < 2) return null;
   const colours = ["#4c8dff", "#2fbf71", "#e6a23c", "#b37feb", "#36cfc9", "#ff7875"];
   const ink = getComputedStyle(document.body).getPropertyValue("--quiet").trim();
   const grid = { stroke: getComputedStyle(document.body).getPropertyValue("--line").trim(), width: 1 };
@@ -287,7 +287,7 @@ export function market() {
   const take = (it) => {
     tops.set(it.tops);
     if (!chosen && it.tops.length) choose(it.tops[0]);
-    fill(trades, it.trades.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Age", "Venue", "Symbol", "Taker", "Quantity", "Price"].map((each, nth) => h("th", { class: nth > 3 ? "number" : "" }, each)))),
+    fill(trades, it.trades.length ? h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["Age", "Venue", "Symbol", "Taker", "Quantity", "Price"].map((each, nth) => h("th", { class: nth > 3 ? "number" : "", scope: "col" }, each)))),
       h("tbody", {}, it.trades.map((row) => h("tr", {}, h("td", {}, age(row.age_ms)), h("td", {}, row.venue), h("td", {}, row.symbol), h("td", { class: row.taker === "buys" ? "buy" : "sell" }, row.taker), h("td", { class: "number" }, row.qty), h("td", { class: "number" }, row.price)))))
       : h("p", { class: "quiet" }, "no trade was heard since this page was opened"));
   };
@@ -300,11 +300,11 @@ function ladder(it) {
   const [bids, offers] = [summed(it.bids), summed(it.offers)];
   const most = Math.max(0, ...bids.map((row) => row.sum), ...offers.map((row) => row.sum));
   const cells = (row, kind) => (row ? [h("td", { class: `number ${kind}` }, row.px), h("td", { class: "number" }, row.qty),
-    h("td", {}, h("meter", { min: 0, max: most, value: row.sum, title: `${row.sum} up to this price` }))] : [h("td"), h("td"), h("td")]);
+    h("td", { class: "minor" }, h("meter", { min: 0, max: most, value: row.sum, title: `${row.sum} up to this price` }))] : [h("td"), h("td"), h("td", { class: "minor" })]);
   const rows = Array.from({ length: Math.max(bids.length, offers.length) }, (_, nth) => h("tr", {}, cells(bids[nth], "buy"), cells(offers[nth], "sell")));
   return [h("p", { class: it.why ? "warn" : "quiet" }, `${it.symbol} at ${it.venue}, ${it.age_ms === null ? "not heard yet" : `${age(it.age_ms)} old`}`
       + (it.why ? `: not known, ${it.why}` : it.best_only ? ". Only the best prices: this venue is not asked for more, or has not answered yet." : "")),
-    rows.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Bid", "Quantity", "Summed", "Ask", "Quantity", "Summed"].map((each) => h("th", { class: each === "Summed" ? "" : "number", scope: "col" }, each)))), h("tbody", {}, rows))
+    rows.length ? h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["Bid", "Quantity", "Summed", "Ask", "Quantity", "Summed"].map((each) => h("th", { class: each === "Summed" ? "minor" : "number", scope: "col" }, each)))), h("tbody", {}, rows))
       : h("p", { class: "quiet" }, "no price is known")];
 }
 

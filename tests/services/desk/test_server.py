@@ -4,9 +4,11 @@ import asyncio
 import csv
 import io
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
@@ -200,6 +202,26 @@ def test_the_blotter_and_the_trades_come_as_csv_without_a_formula(
         assert "trades-2026-09-21.csv" in trades.headers["Content-Disposition"]
         assert (await trades.text()).splitlines()[1].split(",")[2] == "fill"
         assert (await browser.ask("GET", "/api/trades.csv?day=never", cookie=cookie)).status == 422
+
+    served(config, work)
+
+
+def test_the_chart_has_what_was_before_the_desk_began(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(config.paths.run.parent))
+    write_long_journal(config.journal_folder, 300, time.time_ns())
+
+    async def work(browser: Browser, server: Server) -> None:
+        cookie = await browser.sign_in("viewer")
+        pages = asyncio.create_task(server.pages.run())
+        answer = await browser.ask("POST", "/api/stream/positions", cookie=cookie)
+        told: dict[str, Any] = {"before": 0}
+        while not told["before"]:
+            told = orjson.loads(await answer.content.readline())
+            assert not told["before_text"], told
+        first = told["samples"][0]
+        assert first["time_ms"] < told["began_ms"] and {"maker", "total"} <= first.keys()
+        answer.close()
+        pages.cancel()
 
     served(config, work)
 
