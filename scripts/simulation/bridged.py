@@ -11,6 +11,7 @@ from random import Random
 
 from common.actor.core import Connect, Core
 from common.config import VenueConfig
+from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.latch import Latch
 from common.venues.registry import find_backend
@@ -34,6 +35,10 @@ VICTIMS = {
     "bridge": f"bridge@{VENUE}", "session": f"session@{VENUE}", "venue": f"exchange@{VENUE}", "journal": "journal",
 }  # fmt: skip
 STORMS = ("power", "power", "power", "bridge", "both", "session", "inside", "cut", "venue", "journal")
+
+
+class Forgotten(Exception):
+    """The bridge's log has lost what was synced, or the venue has an order that it has not: it left before its sync."""
 
 
 class BridgedWorld(World):
@@ -85,6 +90,12 @@ class BridgedWorld(World):
         if not process.name.startswith("exchange@"):
             super().reading(process, connection, data)
 
+    def died(self, process: Process, status: int, text: str) -> None:
+        """See `Surroundings`."""
+        if process.name == self.bridge and status == ExitStatus.INTEGRITY:
+            raise Forgotten(text)
+        super().died(process, status, text)
+
     # ---- trouble
 
     def storm(self, rounds: int) -> None:
@@ -92,7 +103,19 @@ class BridgedWorld(World):
         random = Random(f"storm {self.plan.seed}")
         for _ in range(rounds):
             self.run_for(random.randrange(50 * NS_PER_MS, 2 * NS_PER_S))
+            self.check_log()
             self._strike(random.choice(STORMS), random)
+
+    def check_log(self) -> None:
+        """Whatever has reached the venue stands in the log of a bridge that has read it. Raises Forgotten."""
+        process = self.processes[self.bridge]
+        core = process.core
+        if not isinstance(core, BridgeCore) or core.status(process.clock.read())["state"] == "starting":
+            return
+        names = {order.cl_ord_ids[0] for order in self.truths[VENUE].orders.values() if order.is_ours}
+        lost = sorted(name for name in names if not core.book.has(name))
+        if lost:
+            raise Forgotten(f"{len(lost)} orders at {VENUE}, such as {lost[0]}, are not in the bridge's log")
 
     def _strike(self, kind: str, random: Random) -> None:
         self.trace("adversary", "strikes", kind)
@@ -120,11 +143,12 @@ class BridgedWorld(World):
 
 
 def run(seed: int, rounds: int = 12, *, traced: bool = False) -> BridgedWorld:
-    """A seed to its verdict. Raises Violation, CoreRaised."""
+    """A seed to its verdict. Raises Forgotten, Violation, CoreRaised."""
     world = BridgedWorld(seed, traced=traced)
     world.start()
     world.run_for(OPEN_NS)
     world.storm(rounds)
+    world.check_log()
     adversary.make_well(world)
     adversary.let_find_out(world)
     quiet.come_to_rest(world)
