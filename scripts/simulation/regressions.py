@@ -333,4 +333,16 @@ REGRESSIONS = (
         "An order at Deribit was filled and left memory before REST had told its fees, and nobody asked for them any"
         " more.",
     ),
+    Regression(
+        Case(2654, 2000, ("pause", "twice-in-one"), frozenset((0, 2, 3, 7, 8, 9, 10)), version=7), "books-agree",
+        "Whose a fill at Bybit was held back every proof of absence, and was never answered: each time it was asked"
+        " again it went to the end of the account's questions, behind those that were new.",
+    ),
+    Regression(
+        Case(3115, 1800,
+             ("bare-fills", "beyond-bounds", "garbage", "kill", "kill-in-disk", "poison", "stop", "test-flood"),
+             frozenset((1, 3, 28, 29)), version=7), "alive-again",
+        "Kraken's REST answers about one order in more than the 3 s after which orders asks again: each was asked about"
+        " twice, and what was asked again lost its place.",
+    ),
 )

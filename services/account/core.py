@@ -32,6 +32,9 @@ from common.messages import (
     encode,
 )
 
+SINGLE = 2
+"""The queue of questions about one order."""
+
 MAX_QUESTIONS = 2_000
 """Questions waiting for the worker; orders asks again what finds no room."""
 
@@ -67,7 +70,8 @@ class AccountSettings(msgspec.Struct, frozen=True):
         return self.name or self.venue
 
 
-_Queue = OrderedDict[tuple[str | int, ...], Ask]
+_Subject = tuple[str | int, ...]
+_Queue = OrderedDict[_Subject, Ask]
 """Questions by what they ask, in the order of their numbers: one that is asked again waits as the later one alone."""
 
 
@@ -197,9 +201,12 @@ class AccountCore(Core):
         if sum(len(queue) for queue in self._queues) >= MAX_QUESTIONS:
             self._dropped += 1
             return
-        rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else 2
-        by = (ask.what, ask.symbol, ask.cl_ord_id, ask.order_id, ask.from_trade_key, ask.since_ns)
-        self._queues[rank].pop(by, None)
+        rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else SINGLE
+        by = _subject(ask)
+        if rank == SINGLE and self._calling is not None and _subject(self._calling) == by:
+            # Who asks again takes that answer, and would have waited for this one in vain, and all others with him.
+            return
+        # One that is asked again keeps its place: at the end it would wait for ever behind those that are new.
         self._queues[rank][by] = ask
 
     def _work(self, now: Instant) -> None:
@@ -313,6 +320,11 @@ class AccountCore(Core):
         if not self._sweep:
             self._begin_sweep(now)
         return "latched; cancelling everything"
+
+
+def _subject(ask: Ask) -> _Subject:
+    """What is asked, whoever asks it and when."""
+    return (ask.what, ask.symbol, ask.cl_ord_id, ask.order_id, ask.from_trade_key, ask.since_ns)
 
 
 def _fitting(answer: Answer) -> Answer:

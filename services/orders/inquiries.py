@@ -243,7 +243,8 @@ class AccountInquiries:
         question = self._asks.pop(answer.ask.number, None) or self._asked_again(answer.ask)
         if question is None:
             return
-        # The account answers those about one order, and those in bulk, each in the order of their numbers.
+        # The account answers those about one order, and those in bulk, each in the order of their numbers. One that was
+        # asked again keeps its place there: those before it are asked again too, and keep theirs.
         for number in [n for n, q in self._asks.items() if q.by_id == question.by_id and n < answer.ask.number]:
             self._lose(number)
         self._answered.add(question.by_id)
