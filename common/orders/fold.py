@@ -892,6 +892,7 @@ class Fold:
                     for told in answer.orders:
                         self._rest_order(record, answer, told)
                     self._strangers_gone(answer)
+                    self._missing(record, answer)
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
@@ -1129,6 +1130,20 @@ class Fold:
             is_asked = venue == answer.account and symbol == answer.ask.symbol and external.lsn <= answer.ask.asked_lsn
             if is_asked and order_id not in there:
                 self.books.stranger_gone(place)
+
+    def _missing(self, record: Record, answer: Answer) -> None:
+        """All open orders of a symbol were told: one of ours that is not among them, and was not heard of since, may be
+        over, and is asked about until the venue tells."""
+        asked, names = answer.ask, {told.cl_ord_id for told in answer.orders}
+        order_ids = {told.order_id for told in answer.orders}
+        for order in self.books.open_orders(answer.account):
+            is_asked = asked.symbol in ("", order.symbol) and order.touched_lsn <= asked.asked_lsn
+            if not is_asked or order.in_doubt or order.is_unknown or order.legs[0].is_unheard:
+                continue
+            if not any(leg.cl_ord_id in names or leg.order_id in order_ids for leg in order.legs):
+                order.in_doubt = True
+                self.books.touched(order, record.lsn, is_news=False)
+                self._changes.append(Doubted(order))
 
     # ---- people's words, and what is only noted ----
 

@@ -718,6 +718,10 @@ BUGS: dict[str, Bug] = {
         "An order of somebody else is shown for ever where its end was not heard.",
         ((orders_fold.Fold, "_strangers_gone", lambda _: lambda *arguments: None),), 60,
     ),
+    "missing-unasked": Bug(
+        "An order of ours that is not among all open ones of the venue is not asked about.",
+        ((orders_fold.Fold, "_missing", lambda _: lambda *arguments: None),), 3900,
+    ),
     "never-settled": Bug(
         "REST's word that there is no such order never settles one.",
         ((orders_fold.Fold, "_window_closed", lambda _: lambda *arguments: False),), 40,

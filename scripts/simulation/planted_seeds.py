@@ -51,6 +51,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "labels-without-bounds": 11,
     "leave-is-not-heard": 6,
     "misread-price-stays": 1,
+    "missing-unasked": 3886,
     "multiplier-left-out": 31,
     "named-is-answered": 3,
     "never-settled": 2,
