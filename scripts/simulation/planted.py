@@ -65,9 +65,10 @@ from services.orders.inquiries import AccountInquiries
 from services.orders.reconciliation import Silence
 from services.orders.watch import Watch
 from services.risk import core as risk_core
-from services.risk import limits
+from services.risk import limits, proposals
 from services.risk import state as risk_state
-from services.risk.exposure import Exposure
+from services.risk.exposure import Exposure, InFlight
+from services.risk.proposals import Proposals
 from services.session import outbox, resender
 from services.session.connection import Gate
 from services.session.history import History
@@ -552,7 +553,7 @@ BUGS: dict[str, Bug] = {
     ),
     "outside-uncounted": Bug(
         "Risk does not count what is held where nothing is configured.",
-        ((risk_core.RiskCore, "_held_outside", _instead(_count_nothing_outside)),), 740,
+        ((Proposals, "_held_outside", _instead(_count_nothing_outside)),), 740,
     ),
     "unread-is-open": Bug(
         "A kill latch that cannot be read counts as open.",
@@ -580,7 +581,7 @@ BUGS: dict[str, Bug] = {
     ),
     "forget-in-flight": Bug(
         "Risk forgets what it has approved and the log does not show yet.",
-        ((risk_core.InFlight, "_count", _instead(_lose_reservation)),), 100,
+        ((InFlight, "_count", _instead(_lose_reservation)),), 100,
     ),
     "timeout-is-reject": Bug(
         "An order that was not answered when its connection died counts as rejected.",
@@ -708,7 +709,7 @@ BUGS: dict[str, Bug] = {
     ),
     "amend-unreserved": Bug(
         "Risk reserves nothing for an amendment.",
-        ((risk_core.InFlight, "_count", _instead(_reserve_orders_only)),), 20,
+        ((InFlight, "_count", _instead(_reserve_orders_only)),), 20,
     ),
     "strangers-unasked": Bug(
         "What somebody else traded while nobody was logged on is asked for only where a trade is known.",
@@ -859,11 +860,11 @@ BUGS: dict[str, Bug] = {
     ),
     "amounts-uncounted": Bug(
         "Risk counts an amount of the quote asset as the smallest order there is.",
-        ((risk_core, "base_at_worst", _count_no_amount),), 40, 7,
+        ((proposals, "base_at_worst", _count_no_amount),), 40, 7,
     ),
     "amount-is-a-quantity": Bug(
         "Risk passes an order for an amount on as one for the most that this may come to.",
-        ((risk_core.RiskCore, "_at_worst", _instead(_quantity_for_amount)),), 40, 7,
+        ((Proposals, "at_worst", _instead(_quantity_for_amount)),), 40, 7,
     ),
     "gone-is-marked": Bug(
         "The orders of a strategy that is gone are marked, and stay whatever it wants.",

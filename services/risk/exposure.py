@@ -1,9 +1,12 @@
-"""How much could be bought and sold at worst, and what is held: running sums per symbol and per strategy."""
+"""How much could be bought and sold at worst, and what is held: running sums per symbol and per strategy.
+
+The same sums twice: of what the log says, and of what is in flight between the approval here and the log.
+"""
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
-from common.messages import SIDE_BUY
+from common.messages import SIDE_BUY, AmendOrder, Attempt, NewOrder
 
 ZERO: Final = Decimal(0)
 
@@ -92,3 +95,70 @@ class Exposure:
             self.open_orders[strategy] = count
         else:
             self.open_orders.pop(strategy, None)
+
+
+class Reservation(NamedTuple):
+    """What one approved attempt may add at worst until the log decides it. `total_qty` is the whole that
+    it asks for.
+    """
+
+    strategy: str
+    account: str
+    symbol: str
+    side: str
+    added_qty: Decimal
+    total_qty: Decimal
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    is_order: bool
+    reduces: bool = False
+
+
+class InFlight:
+    """The soft state: reservations by attempt, and what they come to."""
+
+    def __init__(self) -> None:
+        """Nothing is in flight."""
+        self.exposure = Exposure()
+        self._held: dict[tuple[int, int], Reservation] = {}
+        self._by_name: dict[str, Reservation] = {}
+        self._amendments: dict[str, dict[str, Decimal]] = {}
+
+    def __len__(self) -> int:
+        """How many attempts are in flight."""
+        return len(self._held)
+
+    def find(self, cl_ord_id: str) -> Reservation | None:
+        """The reservation of the order or amendment that has this ClOrdID(11)."""
+        return self._by_name.get(cl_ord_id)
+
+    def amended_to(self, cl_ord_id: str) -> list[Decimal]:
+        """The totals that amendments in flight ask for of the order known by this name."""
+        return list(self._amendments.get(cl_ord_id, {}).values())
+
+    def reserve(self, command: NewOrder | AmendOrder, reservation: Reservation) -> None:
+        """Hold it until `release`."""
+        attempt = command.attempt
+        self._held[attempt.epoch, attempt.counter] = reservation
+        self._by_name[reservation.cl_ord_id] = reservation
+        if reservation.orig_cl_ord_id:
+            asked = self._amendments.setdefault(reservation.orig_cl_ord_id, {})
+            asked[reservation.cl_ord_id] = reservation.total_qty
+        self._count(reservation, 1)
+
+    def release(self, attempt: Attempt) -> None:
+        """The attempt is decided, or never left."""
+        reservation = self._held.pop((attempt.epoch, attempt.counter), None)
+        if reservation is not None:
+            self._by_name.pop(reservation.cl_ord_id, None)
+            self._count(reservation, -1)
+            asked = self._amendments.get(reservation.orig_cl_ord_id)
+            if asked is not None:
+                asked.pop(reservation.cl_ord_id, None)
+                if not asked:
+                    del self._amendments[reservation.orig_cl_ord_id]
+
+    def _count(self, r: Reservation, sign: int) -> None:
+        self.exposure.add(r.strategy, r.account, r.symbol, r.side, sign * r.added_qty, reduces=r.reduces)
+        if r.is_order:
+            self.exposure.count(r.strategy, sign)

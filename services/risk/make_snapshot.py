@@ -15,9 +15,8 @@ from common.orders.books import Books
 from common.orders.forgotten import Forgotten
 from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
 from common.orders.snapshots import load_books
-from services.risk.former import load_former
 from services.risk.settings import risk_settings
-from services.risk.snapshots import dump_state, load_state
+from services.risk.snapshots import dump_state, load_former, load_state
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
 
 

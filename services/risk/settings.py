@@ -1,11 +1,47 @@
-"""From the configuration to what risk's core takes."""
+"""What risk is told once, and how it is made of the configuration."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import NamedTuple
 
 from common.config import Config, ConfiguredAccount, RiskConfig, StrategyLimits
+from common.fix.schedule import Schedule
 from common.instant import NS_PER_MS
-from common.orders.facts import facts_of
+from common.messages import AmendOrder
+from common.orders.facts import VenueFacts, facts_of
 from common.venues.registry import find_dialect
-from services.risk.core import AccountLimits, RiskSettings
 from services.risk.limits import StrategyRules, SymbolRules
+
+
+class AccountLimits(NamedTuple):
+    """An account as risk sees it: what may be traded there, its venue's facts for the fold, the message rate of each of
+    its `sessions`, and which amendments are a cancel and a new order of its own.
+
+    Every limit of a symbol is the account's: what another account of the venue has open or holds does not count in it.
+    """
+
+    symbols: Mapping[str, SymbolRules]
+    facts: VenueFacts
+    messages: int
+    window_ns: int
+    amend_is_new_order: Callable[[AmendOrder], bool]
+    sessions: tuple[str, ...] = ()
+
+
+class RiskSettings(NamedTuple):
+    """All of risk's configuration, `accounts` by name. `cancel_reserve_ratio`: the share of a session's rate that only
+    cancels may use. `days`: whose periods are the days that it tells the log of; None tells of none.
+    """
+
+    accounts: Mapping[str, AccountLimits]
+    strategies: Mapping[str, StrategyRules]
+    default_strategy: StrategyRules
+    cancel_reserve_ratio: Decimal
+    days: Schedule | None = None
+
+    def strategy(self, name: str) -> StrategyRules:
+        """The rules of the strategy called `name`."""
+        return self.strategies.get(name, self.default_strategy)
 
 
 def risk_settings(config: Config) -> RiskSettings:

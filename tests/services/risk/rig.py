@@ -37,8 +37,9 @@ from common.orders.order_state import Order
 from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
 from common.venues.generic.dialect import Generic
-from services.risk.core import AccountLimits, RiskCore, RiskSettings
+from services.risk.core import RiskCore
 from services.risk.limits import StrategyRules, SymbolRules
+from services.risk.settings import AccountLimits, RiskSettings
 from services.risk.state import RiskState
 from tests.journals import Journal, carry_out
 

@@ -26,8 +26,8 @@ from common.messages import (
     Withdrawn,
     encode,
 )
-from services.risk.core import MAX_BUCKETS
 from services.risk.limits import StrategyRules
+from services.risk.proposals import MAX_BUCKETS
 from services.risk.state import FOLD_VERSION
 from tests.journals import Journal
 from tests.services.risk.rig import RULES, START_NS, STRATEGY, Rig, report, settings
@@ -223,7 +223,7 @@ def test_a_feed_that_repeats_an_old_time_is_stale_whenever_it_was_heard() -> Non
 
 
 def _top(rig: Rig) -> msgspec.Struct:
-    return rig.core._tops["generic", "BTCUSDT"][0]
+    return rig.core._proposals.references.tops["generic", "BTCUSDT"][0]
 
 
 def test_the_position_limit_counts_open_orders_in_flight_orders_and_what_is_held() -> None:
@@ -477,7 +477,7 @@ def test_strategies_that_come_and_go_leave_nothing_behind() -> None:
         rig.inbound(report(order, "4"))
         rig.top()
         rig.log_tick(ms=10)
-    assert len(rig.core._strategy_buckets) <= MAX_BUCKETS
+    assert len(rig.core._rates.of_strategies) <= MAX_BUCKETS
     assert not rig.state.exposure.shares and not rig.state.exposure.open_orders
     assert not rig.core.in_flight.exposure.shares and not rig.core.in_flight.exposure.open_orders
 

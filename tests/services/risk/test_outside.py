@@ -5,7 +5,7 @@ import pytest
 
 from common.messages import Kind, Reason, SessionChanged, SessionState, Side
 from common.orders.facts import Holding
-from services.risk.core import RiskSettings
+from services.risk.settings import RiskSettings
 from tests.services.risk.rig import D, Rig, report, settings
 
 ASSETS = {"BTCUSDT": ("BTC", "USDT")}

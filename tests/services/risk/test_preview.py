@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from common.messages import ControlAnswer, ControlRequest, NewOrder
-from services.risk.preview import Previewed
+from services.risk.by_hand import Previewed
 from tests.services.risk.rig import Rig
 
 

@@ -1,16 +1,37 @@
-"""An order that a person would send, and what risk would say to it: asked over the control link, before it is sent."""
+"""What a person may say to risk, and what he is told: halts, and the order that he would send.
+
+What risk would say to an order is asked over the control link, before it is sent.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from common.actor.acts import Cannot, Done
 from common.instant import NS_PER_MS
 from common.messages import Attempt, Name, NewOrder, StrategyName, Terms
 from services.risk.limits import Proposal, Refusal, shown
+from services.risk.settings import AccountLimits
 
-if TYPE_CHECKING:
-    from services.risk.core import AccountLimits
+SCOPES = ("firm", "venue", "account", "strategy", "symbol")
+
+
+class HaltArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a halt is of: the firm, or the venue, account, strategy or symbol called `name`."""
+
+    scope: str = "firm"
+    name: str = ""
+
+    def checked_name(self) -> str:
+        """The name. Raises Cannot where it names nothing that can be halted."""
+        if self.scope not in SCOPES or (self.scope == "firm") != (not self.name) or " " in self.name:
+            raise Cannot(f"scope is one of {', '.join(SCOPES)}; all but firm need a name")
+        return self.name
+
+    @property
+    def text(self) -> str:
+        """As it stands in the journal."""
+        return f"{self.scope} {self.name}".strip()
 
 
 class Preview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +43,7 @@ class Preview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: Terms
     account: Name = ""
 
-    def to_order(self, accounts: "Mapping[str, AccountLimits]") -> NewOrder:
+    def to_order(self, accounts: Mapping[str, AccountLimits]) -> NewOrder:
         """As a command that nobody has sent: its attempt is none, and so is its ClOrdID(11)."""
         of_venue = [name for name, its in accounts.items() if (its.facts.venue or name) == self.venue]
         account = self.account or next(iter(of_venue), self.venue)
@@ -67,3 +88,7 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
             reference="" if price is None else shown(price), reference_age_ms=p.reference.age_ns // NS_PER_MS,
             open_orders=p.open_orders,
         )  # fmt: skip
+
+    def told(self) -> Done:
+        """As a person is told it."""
+        return Done(self.text, msgspec.json.encode(self))
