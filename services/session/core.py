@@ -42,8 +42,8 @@ from common.latch import Latch, unreadable_latch
 from common.left_out import LeftOut, Unfoldable
 from common.messages import Announced, Command, ControlRequest, SessionState
 from common.venues.dialect import Dialect
-from services.session.by_hand import ByHand
-from services.session.commands import Commands
+from services.session.by_hand import ByHand, Stopping
+from services.session.commands import Commands, VenueLimits
 from services.session.connection import TARGET, Connection, FailedLogons, Gate
 from services.session.emergency import Emergency
 from services.session.former import Former
@@ -54,8 +54,6 @@ from services.session.records import Records
 from services.session.recovery import Folded, TakingUp
 from services.session.resender import Resender
 from services.session.settings import SessionConfig
-from services.session.stopping import Stopping
-from services.session.venue_limits import VenueLimits
 
 ALL = 1 << 62
 CLOCK_WARNING_NS = 250 * NS_PER_MS
