@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from common.actor.acts import Cannot, Confirmed, ControlAct, Done, NoArguments, WhateverIsSaid, do_act
 from common.actor.core import Core, Effect, Exit, Send
 from common.exchange.faults import Faults
 from common.exchange.fix_gateway import FixGateway
@@ -68,6 +69,11 @@ class BridgeCore(Core):
         self._backend = backend
         self._latch = latch
         self._ready = False
+        self._acts = {
+            "kill": ControlAct(WhateverIsSaid, self._kill),
+            "resume": ControlAct(Confirmed, self._resume),
+            "state": ControlAct(NoArguments, self._state),
+        }
         self._stop_by_ns: int | None = None
         self._counts: dict[str, int] = {}
         self._desk: Desk
@@ -299,23 +305,27 @@ class BridgeCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """The kill switch, its end, and what `reconcile` asks."""
         assert isinstance(message, ControlRequest)
-        text = f"{self.name} has no act {message.act!r}: there is kill, resume and state"
-        answer = ControlAnswer(message.token, False, text)
-        if not self._ready:
+        if self._ready:
+            answer = do_act(self.name, self._acts, message, now)
+        else:
             answer = ControlAnswer(message.token, False, "the bridge is starting; ask again")
-        elif message.act == "kill":
-            self._latch.latch()
-            self._sweep(now)
-            text = "latched; every order of the account is being cancelled, whoever has placed it"
-            answer = ControlAnswer(message.token, True, text)
-        elif message.act == "state":
-            detail = {"sessions": self.acceptor.sessions(), "names": self.book.names_at_venue()}
-            answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))
-        elif message.act == "resume":
-            released = self._latch.release()
-            self.venue.sweeps = self._latch.set
-            answer = ControlAnswer(message.token, released, "released" if released else self._latch.failure)
         self.effects.append(Send(link, answer, peer))
+
+    def _kill(self, _: WhateverIsSaid, by: str, now: Instant) -> str:
+        self._latch.latch()
+        self._sweep(now)
+        return "latched; every order of the account is being cancelled, whoever has placed it"
+
+    def _resume(self, _: Confirmed, by: str, now: Instant) -> str:
+        released = self._latch.release()
+        self.venue.sweeps = self._latch.set
+        if not released:
+            raise Cannot(self._latch.failure)
+        return "released"
+
+    def _state(self, _: NoArguments, by: str, now: Instant) -> Done:
+        detail = {"sessions": self.acceptor.sessions(), "names": self.book.names_at_venue()}
+        return Done("", msgspec.json.encode(detail))
 
     def status(self, now: Instant) -> dict[str, object]:
         """State, places in the log, sessions, orders without an outcome, the venue's clock, and counts."""

@@ -14,6 +14,7 @@ import zmq
 import zmq.asyncio
 from aiohttp import web
 
+from common.actor.acts import do_act
 from common.actor.logs import ActorLog
 from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, show_name, take_lock
 from common.config import Config, ConfigError, load
@@ -154,7 +155,7 @@ class Desk:
             self._garbage += 1
             return ControlAnswer(request.token, False, "the arguments are no JSON object")
         if request.act != "status":
-            return ControlAnswer(request.token, False, f"the desk knows status, not {request.act!r}")
+            return do_act(NAME, {}, request, read_clocks())
         return ControlAnswer(request.token, True, detail=orjson.dumps(self._status()))
 
     def _status(self) -> dict[str, object]:

@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Annotated, TypeVar
 
+import msgspec
+
+from common.actor.acts import Cannot, ControlAct, Done, NoArguments
 from common.exchange.engine import Cause
 from common.exchange.faults import FAULT_SENTENCES, BadFault, Fault
 from common.exchange.history import ClosedOrder, TradeRow
@@ -15,13 +19,86 @@ Detail = dict[str, object]
 MAX_ROWS = 1000
 
 
-class BadAct(ValueError):
-    """The act is not known, or its arguments make no sense."""
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+A = TypeVar("A", bound=msgspec.Struct)
+
+
+class OfAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose: "" is the first account."""
+
+    account: str = ""
+
+
+class OfSymbols(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """In what: "" is each symbol."""
+
+    symbol: str = ""
+
+
+class BookArguments(OfSymbols, frozen=True, forbid_unknown_fields=True):
+    """How many levels of each side."""
+
+    depth: Whole = 10
+
+
+class TradesArguments(OfSymbols, frozen=True, forbid_unknown_fields=True):
+    """From which trade on, or how many of the newest."""
+
+    from_trade_id: Whole | None = None
+    limit: Whole = 50
+
+
+class StateArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """From which trade id on the trades of each symbol are wanted."""
+
+    trades_from: dict[str, Whole] = {}
+
+
+class FaultArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fault to begin; its `count` is one where the kind strikes messages, and without a bound where it lasts."""
+
+    kind: str = "list"
+    scope: str = "fix"
+    count: Whole | None = None
+    ms: Whole = 1000
+    text: str = ""
+
+
+class OrderArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """One order, by either of its names."""
+
+    order_id: str = ""
+    cl_ord_id: str = ""
+
+
+class PlaceArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """A limit order."""
+
+    cl_ord_id: str = ""
+    symbol: str = ""
+    side: str = ""
+    qty: str = ""
+    price: str = ""
+
+
+class CancelArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """An open order."""
+
+    cl_ord_id: str = ""
+
+
+class CorrectArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
+    """One side of a trade, and what it is to be; `px` "" leaves its price."""
+
+    order_id: Whole = 0
+    trade_id: Whole = 0
+    qty: str = "0"
+    px: str = ""
 
 
 class Control:
-    """Answers one act at a time. `sessions` and `inflict` are the core's: numbers of all sessions, and a fault's
-    first strike.
+    """The acts that there are. `sessions` and `inflict` are the core's: numbers of all sessions, and a fault's first
+    strike.
     """
 
     def __init__(
@@ -30,43 +107,33 @@ class Control:
         self._venue = venue
         self._sessions = sessions
         self._inflict = inflict
-        self._acts: dict[str, Callable[[Detail, Instant], Detail]] = {
-            "book": self._book,
-            "orders": self._orders,
-            "positions": self._positions,
-            "balances": self._balances,
-            "trades": self._trades,
-            "sessions": lambda arguments, now: {"sessions": sessions()},
-            "state": self._state,
-            "fault": self._fault,
-            "order": self._order,
-            "place": self._place,
-            "cancel": self._cancel,
-            "correct": self._correct,
+        self.acts = {
+            "book": _act(BookArguments, self._book),
+            "orders": _act(OfSymbols, self._orders),
+            "positions": _act(OfAccount, self._positions),
+            "balances": _act(OfAccount, self._balances),
+            "trades": _act(TradesArguments, self._trades),
+            "sessions": _act(NoArguments, lambda asked, now: {"sessions": sessions()}),
+            "state": _act(StateArguments, self._state),
+            "fault": _act(FaultArguments, self._fault),
+            "order": _act(OrderArguments, self._order),
+            "place": _act(PlaceArguments, self._place),
+            "cancel": _act(CancelArguments, self._cancel),
+            "correct": _act(CorrectArguments, self._correct),
         }
-
-    def answer(self, act: str, arguments: Detail, now: Instant) -> Detail:
-        """The detail of the answer. Raises BadAct with what was wrong and what there is."""
-        handler = self._acts.get(act)
-        if handler is None:
-            raise BadAct(f"no act {act!r}: there is {', '.join(sorted(self._acts))}")
-        try:
-            return handler(arguments, now)
-        except BadFault as error:
-            raise BadAct(str(error)) from error
 
     # ---- arguments
 
-    def _account(self, arguments: Detail) -> str:
-        account = str(arguments.get("account", "")) or next(iter(self._venue.settings.accounts), "")
+    def _account(self, asked: OfAccount) -> str:
+        account = asked.account or next(iter(self._venue.settings.accounts), "")
         if account not in self._venue.settings.accounts:
-            raise BadAct(f"no account {account!r}: there is {', '.join(self._venue.settings.accounts)}")
+            raise Cannot(f"no account {account!r}: there is {', '.join(self._venue.settings.accounts)}")
         return account
 
-    def _symbols(self, arguments: Detail) -> list[str]:
-        symbol = str(arguments.get("symbol", ""))
+    def _symbols(self, asked: OfSymbols) -> list[str]:
+        symbol = asked.symbol
         if symbol and symbol not in self._venue.state.books:
-            raise BadAct(f"no symbol {symbol!r}: there is {', '.join(self._venue.state.books)}")
+            raise Cannot(f"no symbol {symbol!r}: there is {', '.join(self._venue.state.books)}")
         return [symbol] if symbol else list(self._venue.state.books)
 
     def _row(self, order: Order | ClosedOrder) -> Detail:
@@ -74,11 +141,11 @@ class Control:
 
     # ---- acts
 
-    def _book(self, arguments: Detail, now: Instant) -> Detail:
+    def _book(self, asked: BookArguments, now: Instant) -> Detail:
         """The levels of each book, best first, with how much of each is the account's."""
-        account, depth = self._account(arguments), _whole(arguments, "depth", 10)
+        account, depth = self._account(asked), asked.depth
         books: Detail = {}
-        for symbol in self._symbols(arguments):
+        for symbol in self._symbols(asked):
             book = self._venue.state.books[symbol]
             sides: Detail = {}
             for name, side in (("bids", book.bids), ("asks", book.asks)):
@@ -92,62 +159,61 @@ class Control:
             books[symbol] = {**sides, "last_px": None if book.last_px is None else _text(book.last_px)}
         return {"books": books, "as_of_ns": now.wall_ns}
 
-    def _orders(self, arguments: Detail, now: Instant) -> Detail:
-        account = self._account(arguments)
+    def _orders(self, asked: OfSymbols, now: Instant) -> Detail:
+        account = self._account(asked)
         rows = [
-            self._row(o) for symbol in self._symbols(arguments) for o in self._venue.state.open_orders(account, symbol)
+            self._row(o) for symbol in self._symbols(asked) for o in self._venue.state.open_orders(account, symbol)
         ]
         return {"account": account, "orders": rows, "as_of_ns": now.wall_ns}
 
-    def _order(self, arguments: Detail, now: Instant) -> Detail:
+    def _order(self, asked: OrderArguments, now: Instant) -> Detail:
         """One order, open or closed, by `cl_ord_id` or `order_id`; `order` is null for one that was never placed."""
         found = self._venue.find(
-            self._account(arguments), "", str(arguments.get("order_id", "")), str(arguments.get("cl_ord_id", ""))
+            self._account(asked), "", asked.order_id, asked.cl_ord_id
         )
         return {"order": None if found is None else self._row(found)}
 
-    def _place(self, arguments: Detail, now: Instant) -> Detail:
+    def _place(self, asked: PlaceArguments, now: Instant) -> Detail:
         """A limit order of an account from the exchange's own screen: `cl_ord_id`, `symbol`, `side`, `qty`, `price`.
 
         Whoever trades that account over FIX hears of it, as of any order of the account.
         """
-        account = self._account(arguments)
+        account = self._account(asked)
         parties = (party.comp_id for party in self._venue.settings.parties if party.account == account)
-        qty, price = (_number(arguments, name) for name in ("qty", "price"))
-        name, symbol, side = (str(arguments.get(key, "")) for key in ("cl_ord_id", "symbol", "side"))
-        terms = Terms(account, next(parties, ""), name, symbol, side, LIMIT, qty, price)
+        qty, price = _number("qty", asked.qty), _number("price", asked.price)
+        terms = Terms(account, next(parties, ""), asked.cl_ord_id, asked.symbol, asked.side, LIMIT, qty, price)
         refusal = self._venue.engine.check(terms)
         if refusal is not None:
-            raise BadAct(refusal.value)
+            raise Cannot(refusal.value)
         return {"order": self._row(self._venue.engine.place(terms, now))}
 
-    def _cancel(self, arguments: Detail, now: Instant) -> Detail:
+    def _cancel(self, asked: CancelArguments, now: Instant) -> Detail:
         """The same screen's cancel of an open order, by `cl_ord_id`."""
-        order = self._venue.state.find(self._account(arguments), str(arguments.get("cl_ord_id", "")))
+        order = self._venue.state.find(self._account(asked), asked.cl_ord_id)
         if order is None or not order.is_open:
-            raise BadAct("no such order is open")
+            raise Cannot("no such order is open")
         self._venue.engine.cancel(order, now, Cause.SCREEN)
         return {"order": self._row(order)}
 
-    def _correct(self, arguments: Detail, now: Instant) -> Detail:
+    def _correct(self, asked: CorrectArguments, now: Instant) -> Detail:
         """Take back one side of a trade, or correct it to `qty` at `px`: that of the account's order `order_id` in the
         trade `trade_id`. `trade` is null where there is no such, or it was taken back already."""
-        account, order_id = self._account(arguments), _whole(arguments, "order_id", 0)
+        account = self._account(asked)
         if self._venue.side.correct is None:
             dialect = self._venue.settings.dialect
-            raise BadAct(f"dialect {dialect} has no reports of a trade that is cancelled or corrected")
-        trade_id = _whole(arguments, "trade_id", 0)
-        rows = [row for row in self._venue.history.trades_of(account, order_id) if row.trade_id == trade_id and row.qty]
+            raise Cannot(f"dialect {dialect} has no reports of a trade that is cancelled or corrected")
+        trades = self._venue.history.trades_of(account, asked.order_id)
+        rows = [row for row in trades if row.trade_id == asked.trade_id and row.qty]
         if not rows:
             return {"trade": None}
-        qty, px = (_number(arguments, name, default) for name, default in (("qty", "0"), ("px", str(rows[0].px))))
+        qty, px = _number("qty", asked.qty), _number("px", asked.px or str(rows[0].px))
         if not ZERO <= qty <= rows[0].qty or not px:
-            raise BadAct(f"`qty` is from 0 to what was filled, {rows[0].qty}, and `px` above 0")
+            raise Cannot(f"`qty` is from 0 to what was filled, {rows[0].qty}, and `px` above 0")
         self._venue.correct(rows[0], qty, px, now)
         return {"trade": trade_dict(rows[0])}
 
-    def _balances(self, arguments: Detail, now: Instant) -> Detail:
-        account = self._account(arguments)
+    def _balances(self, asked: OfAccount, now: Instant) -> Detail:
+        account = self._account(asked)
         rows = {
             asset: {"free": _text(b.free), "locked": _text(b.locked)}
             for (owner, asset), b in self._venue.state.accounts.balances.items()
@@ -155,9 +221,9 @@ class Control:
         }
         return {"account": account, "balances": rows, "as_of_ns": now.wall_ns}
 
-    def _positions(self, arguments: Detail, now: Instant) -> Detail:
+    def _positions(self, asked: OfAccount, now: Instant) -> Detail:
         """What each asset's balance has changed by since the account was opened."""
-        account = self._account(arguments)
+        account = self._account(asked)
         first = self._venue.settings.accounts[account]
         rows = {}
         for (owner, asset), b in self._venue.state.accounts.balances.items():
@@ -170,33 +236,28 @@ class Control:
                 }
         return {"account": account, "positions": rows, "as_of_ns": now.wall_ns}
 
-    def _trades(self, arguments: Detail, now: Instant) -> Detail:
+    def _trades(self, asked: TradesArguments, now: Instant) -> Detail:
         """The account's trades of each symbol, from `from_trade_id` on, or the newest `limit`."""
-        account, limit = self._account(arguments), _whole(arguments, "limit", 50)
+        account, limit = self._account(asked), min(asked.limit, MAX_ROWS)
         history = self._venue.history
         rows: list[Detail] = []
-        for symbol in self._symbols(arguments):
-            if "from_trade_id" in arguments:
-                found = history.trades(account, symbol, _whole(arguments, "from_trade_id", 0), min(limit, MAX_ROWS))
+        for symbol in self._symbols(asked):
+            if asked.from_trade_id is not None:
+                found = history.trades(account, symbol, asked.from_trade_id, limit)
             else:
-                found = history.last_trades(account, symbol, min(limit, MAX_ROWS))
+                found = history.last_trades(account, symbol, limit)
             rows += [trade_dict(row) for row in found]
         return {"account": account, "trades": rows, "as_of_ns": now.wall_ns}
 
-    def _state(self, arguments: Detail, now: Instant) -> Detail:
+    def _state(self, asked: StateArguments, now: Instant) -> Detail:
         """Everything that `reconcile` compares, as of one instant: between two turns nothing moves.
 
         `trades_from` is {symbol: trade id}: with it come the trades from there on, at most MAX_ROWS a symbol.
         """
-        account = self._account(arguments)
-        asked = arguments.get("trades_from", {})
-        if not isinstance(asked, dict):
-            raise BadAct("`trades_from` is a table of trade ids by symbol")
+        account = self._account(asked)
         trades = {
-            symbol: [
-                trade_dict(t) for t in self._venue.history.trades(account, symbol, _whole(asked, symbol, 0), MAX_ROWS)
-            ]
-            for symbol in asked
+            symbol: [trade_dict(t) for t in self._venue.history.trades(account, symbol, from_trade_id, MAX_ROWS)]
+            for symbol, from_trade_id in asked.trades_from.items()
             if symbol in self._venue.state.books
         }
         state = self._venue.state
@@ -204,9 +265,9 @@ class Control:
             "as_of_ns": now.wall_ns,
             "lsn": self._venue.store.last_lsn,
             "account": account,
-            "orders": self._orders({"account": account}, now)["orders"],
-            "balances": self._balances({"account": account}, now)["balances"],
-            "positions": self._positions({"account": account}, now)["positions"],
+            "orders": self._orders(OfSymbols(account), now)["orders"],
+            "balances": self._balances(OfAccount(account), now)["balances"],
+            "positions": self._positions(OfAccount(account), now)["positions"],
             "contracts": {
                 symbol: _text(qty) for (owner, symbol), (qty, _) in state.accounts.positions.items() if owner == account
             },
@@ -220,18 +281,18 @@ class Control:
             "counts": dict(self._venue.counts),
         }
 
-    def _fault(self, arguments: Detail, now: Instant) -> Detail:
+    def _fault(self, asked: FaultArguments, now: Instant) -> Detail:
         """Begin a fault (`kind`, `scope`, `count`, `ms`, `text`), or `list` or `clear` them."""
-        faults = self._venue.faults
-        kind = str(arguments.get("kind", "list"))
+        faults, kind = self._venue.faults, asked.kind
         if kind == "clear":
             return {"cleared": faults.clear()}
         if kind != "list":
-            count = _whole(arguments, "count", 0 if kind in ("slow", "stall", "maintenance") else 1)
-            scope = str(arguments.get("scope", "fix"))
-            text = str(arguments.get("text", ""))
-            fault = faults.add(kind, scope, count, _whole(arguments, "ms", 1000), text)
-            self._inflict(fault, now)
+            one = 0 if kind in ("slow", "stall", "maintenance") else 1
+            try:
+                fault = faults.add(kind, asked.scope, one if asked.count is None else asked.count, asked.ms, asked.text)
+                self._inflict(fault, now)
+            except BadFault as error:
+                raise Cannot(str(error)) from error
         return {
             "faults": [
                 {"number": f.number, "kind": f.kind, "scope": f.scope, "count": f.count, "ms": f.ms, "struck": f.struck}
@@ -242,18 +303,16 @@ class Control:
         }
 
 
-def _whole(arguments: Detail, name: str, default: int) -> int:
-    value = arguments.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadAct(f"`{name}` is a whole number, not below 0")
-    return value
+def _act(arguments: type[A], answer: Callable[[A, Instant], Detail]) -> ControlAct:
+    """An act whose answer is a table and no sentence; whoever asks is nobody in particular."""
+    return ControlAct(arguments, lambda asked, by, now: Done("", msgspec.json.encode(answer(asked, now))))
 
 
-def _number(arguments: Detail, name: str, default: str = "") -> Decimal:
+def _number(name: str, text: str) -> Decimal:
     try:
-        return read_number(str(arguments.get(name, default)))
+        return read_number(text)
     except ValueError as error:
-        raise BadAct(f"`{name}`: {error}") from None
+        raise Cannot(f"`{name}`: {error}") from None
 
 
 def _text(value: Decimal) -> str:

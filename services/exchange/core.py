@@ -8,6 +8,7 @@ from random import Random
 
 import msgspec
 
+from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Send
 from common.exchange.changes import Deposited, Listed
 from common.exchange.fault_schedule import FaultSchedule
@@ -25,7 +26,7 @@ from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
 from common.venues.registry import find_dictionary, find_profile, find_simulated
-from services.exchange.control import BadAct, Control
+from services.exchange.control import Control
 
 INTEGRITY = 7
 STOP_WITHIN_NS = 500 * NS_PER_MS
@@ -270,14 +271,10 @@ class ExchangeCore(Core):
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A control request."""
         assert isinstance(message, ControlRequest)
-        try:
-            if not self._ready:
-                raise BadAct("the exchange is starting; ask again")
-            arguments = msgspec.json.decode(message.arguments, type=dict[str, object])
-            detail = self._control.answer(message.act, arguments, now)
-            answer = ControlAnswer(message.token, True, "", msgspec.json.encode(detail))
-        except (BadAct, msgspec.DecodeError) as error:
-            answer = ControlAnswer(message.token, False, str(error))
+        if self._ready:
+            answer = do_act(self.name, self._control.acts, message, now)
+        else:
+            answer = ControlAnswer(message.token, False, "the exchange is starting; ask again")
         # After the turn's commit, so that an answer never tells what the log does not have.
         target = self.venue.effects if self._ready else self.effects
         target.append(Send(link, answer, peer))

@@ -8,17 +8,18 @@ done is told to the order manager, which has it journaled, until that has taken 
 import dataclasses
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from common.actor.acts import ActDone
+from common.actor.acts import ActDone, Cannot, ControlAct, do_act
 from common.actor.control import ask_all
 from common.config import Actor, Config, ConfigError, Kind
 from common.fix.wire import utc_timestamp
 from common.instant import Instant
 from common.link_roles import JOURNAL_ACT
-from common.messages import ControlRequest
+from common.messages import ControlAnswer, ControlRequest
 from services.supervisor.core import SupervisorCore
 from services.supervisor.held import Held
 
@@ -46,20 +47,24 @@ class ByHand:
         self._reread = reread
         self._untold: deque[ActDone] = deque(maxlen=UNTOLD)
 
-    def act(self, request: ControlRequest, now: Instant) -> str:
-        """Do what a person asks. Returns what is wrong with it, "" for nothing."""
-        of_strategies = self._core.kind is Kind.STRATEGIES
-        acts = ("start", "stop", "restart", "add") if of_strategies else ("start",)
-        if request.act not in acts:
-            return f"this supervisor knows status, {', '.join(acts)}, not {request.act!r}"
+        acts = ("start", "stop", "restart", "add") if core.kind is Kind.STRATEGIES else ("start",)
+        self._acts = {act: ControlAct(ActArguments, partial(self._do, act)) for act in acts}
+
+    def act(self, request: ControlRequest, now: Instant) -> ControlAnswer:
+        """Do what a person asks, and say what came of it."""
+        return do_act(f"supervisor@{self._core.kind}", self._acts, request, now)
+
+    def _do(self, act: str, child: ActArguments, by: str, now: Instant) -> str:
+        name, of_strategies = child.name, self._core.kind is Kind.STRATEGIES
         try:
-            name = msgspec.json.decode(request.arguments, type=ActArguments).name
-            wrong = self._of_strategy(request, name, now) if of_strategies else self._core.start(name, now)
-        except (msgspec.DecodeError, ConfigError, OSError) as error:
-            return str(error)
-        if of_strategies and not wrong:
-            self._untold.append(ActDone(name, request.act, request.by[:64], f"{request.by[:64]} {now.wall_ns}"))
-        return wrong
+            wrong = self._of_strategy(act, name, by, now) if of_strategies else self._core.start(name, now)
+        except (ConfigError, OSError) as error:
+            raise Cannot(str(error)) from error
+        if wrong:
+            raise Cannot(wrong)
+        if of_strategies:
+            self._untold.append(ActDone(name, act, by[:64], f"{by[:64]} {now.wall_ns}"))
+        return ""
 
     def tell_journal(self) -> None:
         """Have the acts journaled that are not yet; the order manager knows one again that it was told before."""
@@ -77,16 +82,16 @@ class ByHand:
         told: dict[str, object] = {"strategy": name.removeprefix(STRATEGY)}
         ask_all(self._running.paths.run, [("orders", "restarting", told)], ANSWER_S)
 
-    def _of_strategy(self, request: ControlRequest, name: str, now: Instant) -> str:
-        if request.act == "stop":
-            return self._stop(name, f"{request.by} at {utc_timestamp(now.wall_ns, 3).decode()}", now)
+    def _of_strategy(self, act: str, name: str, by: str, now: Instant) -> str:
+        if act == "stop":
+            return self._stop(name, f"{by} at {utc_timestamp(now.wall_ns, 3).decode()}", now)
         config = self._reread()
         actor = _actor_of(name, config)
-        if request.act == "add":
+        if act == "add":
             return self._why_not_served(name, config) or self._core.add(actor, now)
-        if request.act == "restart" and self._core.ends_by_restart(name):
+        if act == "restart" and self._core.ends_by_restart(name):
             self.tell_of_restart(name)
-        begin = self._core.start if request.act == "start" else self._core.restart_child
+        begin = self._core.start if act == "start" else self._core.restart_child
         wrong = begin(name, now)
         if not wrong:
             self._held.forget(name)

@@ -262,8 +262,7 @@ class Supervisor:
         if request.act == "status":
             detail = {"pid": os.getpid(), "kind": self.core.kind, "actors": self.core.status()}
             return ControlAnswer(request.token, True, detail=orjson.dumps(detail))
-        wrong = self._by_hand.act(request, now)
-        return ControlAnswer(request.token, not wrong, wrong)
+        return self._by_hand.act(request, now)
 
     # ---- what the core wants ----
 

@@ -131,7 +131,7 @@ class Desk:
 
     def act(self, act: str, name: str) -> str:
         arguments = msgspec.json.encode({"name": f"strategy@{name}"})
-        return self.by_hand.act(ControlRequest(act, arguments, "ann/1"), Instant(10**18, 0))
+        return self.by_hand.act(ControlRequest(act, arguments, "ann/1"), Instant(10**18, 0)).text
 
 
 @pytest.fixture
@@ -243,4 +243,6 @@ def test_no_other_supervisor_stops_its_children_by_hand(tmp_path: Path) -> None:
     core = SupervisorCore(Kind.RISK, desk.running.actors(Kind.RISK), Instant(0, 0))
     by_hand = ByHand(core, desk.running, desk.held, desk.reread)
     told = by_hand.act(ControlRequest("stop", b'{"name":"risk"}', "ann"), Instant(0, 0))
-    assert "knows status, start, not 'stop'" in told
+    assert not told.ok and "supervisor@risk has no act 'stop'; it has start, status" in told.text
+    odd = by_hand.act(ControlRequest("start", b'{"name":"risk","force":true}', "ann"), Instant(0, 0))
+    assert not odd.ok and "force" in odd.text
