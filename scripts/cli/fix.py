@@ -30,8 +30,8 @@ from common.fix.text import (
 )
 from common.fix.validation import STRICT, Switches, Validator
 from common.fix.wire import Message, cut, pairs, split
+from common.fix_echo import EchoServer
 from scripts.cli.errors import CommandError
-from scripts.cli.fix_echo import EchoServer
 from scripts.cli.fix_orders import lives, told
 from scripts.cli.fix_source import Item, Source, open_source, source_options
 

@@ -40,6 +40,7 @@ from common.past.select import (
     select,
     sources,
 )
+from common.past.state import past_text
 from common.past.stats import Stats, gather
 from common.past.story import story
 from common.past.words import KIND_NAMES, Dictionaries, document, line, payload_of, standard, time_text
@@ -50,7 +51,7 @@ from scripts.cli.journal_copies import backup, restore, salvage_command, take_ba
 from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, progress
 from scripts.cli.names import known_name
 from scripts.cli.tables import fitted
-from scripts.journal.past import Past, past_text
+from scripts.journal.past import Past
 from scripts.journal.shadow import Shadow
 
 FOLLOW_PAUSE_S = 0.05

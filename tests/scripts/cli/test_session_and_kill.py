@@ -20,10 +20,10 @@ from common.journal import Log, OsFiles
 from common.journal.emergency import EmergencyFile
 from common.journal.frames import Entry
 from common.messages import Attempt, Kind, NewOrder, OperatorAct, Outbound, Terms, encode
+from common.reconcile.journal_books import JournalBooks
 from scripts.cli.kill import Standing, _standing
 from scripts.cli.main import run
 from scripts.cli.reconcile import _outside
-from scripts.reconcile.journal_books import JournalBooks
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from common.config import CHECKOUT, load
 from common.exit_status import ExitStatus
 from common.first_start import prepare
 from common.fix.session_types import SessionSettings
+from common.fix_echo import EchoServer
 from common.venues.venue import Confidence
 from scripts.cli import venues as venues_module
-from scripts.cli.fix_echo import EchoServer
 from scripts.cli.main import run
 from scripts.cli.try_logon import Came, try_logon
 from scripts.cli.venues import beyond

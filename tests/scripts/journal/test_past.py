@@ -13,9 +13,10 @@ from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.journal import Entry, Log, OsFiles, Reader, Record
 from common.messages import HASH_EVERY, Kind, SessionChanged, SessionState, StateHash, encode
+from common.past.state import past_text
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
-from scripts.journal.past import Past, past_text
+from scripts.journal.past import Past
 from scripts.journal.shadow import fold_version
 from services.risk import make_snapshot as risk
 from services.session import make_snapshot as session

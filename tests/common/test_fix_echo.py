@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 from common.fix.listener import allow_list
 from common.fix.session_types import SessionSettings
 from common.fix.wire import Framer, encode, split, utc_timestamp
+from common.fix_echo import EchoServer, now
 from scripts.cli.fix import _server_tls
-from scripts.cli.fix_echo import EchoServer, now
 
 SETTINGS = SessionSettings(
     sender_comp_id="ISLD", target_comp_id="TW44", initiator=False, reset_on_logon=True, logon_timeout_s=0.05

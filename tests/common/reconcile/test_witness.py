@@ -9,7 +9,8 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.messages import CancelRequest
-from scripts.cli.reconcile import (
+from common.reconcile.result import Part, Verdict, compared
+from common.reconcile.witness import (
     _balances,
     _balances_differ,
     _fills_differ,
@@ -17,7 +18,6 @@ from scripts.cli.reconcile import (
     _orders_differ,
     _positions,
 )
-from scripts.reconcile.result import Part, Verdict, compared
 from tests.services.orders.harness import Ring
 
 

@@ -10,8 +10,8 @@ import pytest
 from common.config import load
 from common.contracts import Contract, InstrumentKind
 from common.messages import Ask, RestOrder, SessionState, Trade
-from scripts.reconcile.answers import AskedAccount
-from scripts.reconcile.result import Audit, Part, Result, Verdict, compared
+from common.reconcile.answers import AskedAccount
+from common.reconcile.result import Audit, Part, Result, Verdict, compared
 from tests.services.orders.harness import Ring, accepted
 
 BALANCES = (("BTC", D(5), D(1)), ("USDT", D(900), D(100)))

@@ -22,9 +22,10 @@ from common.messages import Answer, RestOrder, Trade
 from common.orders.books import TRADES_PAGE, Baseline, SessionBooks
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order
-from scripts.reconcile.journal_books import JournalBooks, asset_changes
-from scripts.reconcile.result import Part, Result, Verdict, compared
-from services.orders.settings import orders_settings
+from common.reconcile.journal_books import JournalBooks, asset_changes
+from common.reconcile.result import Part, Result, Verdict, compared
+from common.venues.registry import find_profile
+from common.venues.venue import Feature
 
 ANSWER_S = 10.0
 LATE_S = 0.5
@@ -51,7 +52,10 @@ class AskedAccount:
         self._name = name
         self._audited_lsn = audited_lsn
         self._sessions = tuple(session.name for session in config.accounts[name].sessions)
-        self._ways = orders_settings(config).accounts[name].ways
+        venue = config.accounts[name].venue
+        self._has_rest = venue.rest is not None
+        self._has_query = find_profile(venue.dialect).has(Feature.STATUS_QUERY)
+        self._symbols = tuple(venue.instruments)
         self._moments: list[Balances] = []
         self._silence = ""
 
@@ -108,13 +112,13 @@ class AskedAccount:
         )
 
     def _open_orders(self) -> Part:
-        if self._ways.has_rest:
-            answers = [self._ask("open_orders", symbol) for symbol in self._ways.symbols]
+        if self._has_rest:
+            answers = [self._ask("open_orders", symbol) for symbol in self._symbols]
             told = [(answer.ask.asked_lsn, order) for answer in answers for order in answer.orders]
-            text = f"{len(told)} in the venue's list, of {', '.join(self._ways.symbols)}"
+            text = f"{len(told)} in the venue's list, of {', '.join(self._symbols)}"
             asked_lsn = min((answer.ask.asked_lsn for answer in answers), default=self._books.lsn)
             return compared([*self._unknown(), *self._listed(asked_lsn, [order for _, order in told])], text)
-        if not self._ways.has_query:
+        if not self._has_query:
             return Part(Verdict.NOT_COMPARABLE, "the venue has neither OrderStatusRequest(H) nor a REST side")
         self._session_status()
         ours = self._books.books.open_orders(self._name)
@@ -126,7 +130,7 @@ class AskedAccount:
         return compared(self._unknown(), text)
 
     def _balances(self) -> Part:
-        if not self._ways.has_rest:
+        if not self._has_rest:
             return Part(Verdict.NOT_COMPARABLE, "no REST side is configured, and this dialect has no question for them")
         baseline = self._books.books.account(self._name).baseline
         self._moments = [self._changes()]
@@ -155,18 +159,18 @@ class AskedAccount:
     def _positions(self, balances: Part) -> Part:
         """As the balances, unless some are in contracts: what is held of those shows in no balance."""
         contract_of = self._books.books.known.contract_of
-        contracts = [symbol for symbol in self._ways.symbols if not contract_of(self._name, symbol).is_spot]
+        contracts = [symbol for symbol in self._symbols if not contract_of(self._name, symbol).is_spot]
         if contracts:
             text = f"no question asks for what is held in contracts: {', '.join(contracts)}"
             return Part(Verdict.NOT_COMPARABLE, text)
         return balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
 
     def _fills(self) -> Part:
-        if not self._ways.has_rest:
+        if not self._has_rest:
             return Part(Verdict.NOT_COMPARABLE, "no REST side is configured; the balances would tell them")
         differences: list[str] = []
         places: list[str] = []
-        for symbol in self._ways.symbols:
+        for symbol in self._symbols:
             after = self._books.began_after.get((self._name, symbol), "")
             trades, asked_lsn = self._history(symbol, after)
             self._read_until(lambda: False, LATE_S)

@@ -1,4 +1,4 @@
-"""`fixring fix echo`: an acceptor for testing any counterparty, on a plain selectors loop.
+"""An acceptor for testing any counterparty, on a plain selectors loop.
 
 It keeps one session. NewOrderSingle(D) and SecurityDefinition(d) come back as received; a D with PossResend(97)=Y whose
 ClOrdID(11) was seen since logon is dropped; any other application message is answered with BusinessMessageReject(j).

@@ -1,1 +1,0 @@
-"""What `fixring reconcile` compares: the journal folded, what a venue answers, and what came of each part."""
