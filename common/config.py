@@ -9,7 +9,6 @@ to files, never values; a relative path of run-time state is taken from the var 
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import tomllib
@@ -1538,6 +1537,9 @@ class Config:
     @cached_property
     def fingerprint(self) -> str:
         """A short sum over the configuration, the same on every host of a stack that has the same but for `host`."""
+        # Only a relay and `doctor` sum it up; every process of the stack loads this module.
+        import hashlib
+
         served = msgspec.structs.replace(self.stack.stack, host="")
         whole = (msgspec.structs.replace(self.stack, stack=served), dict(self.venues))
         return hashlib.sha256(msgspec.msgpack.encode(whole)).hexdigest()[:16]

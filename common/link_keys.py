@@ -5,10 +5,8 @@ that its host plays, each one line of Z85 text. `ROLE.NAME.public` is a further 
 a client which is no part of the stack. Source: RFC 26/CurveZMQ, RFC 32/Z85.
 """
 
-import hashlib
 import io
 import struct
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -79,6 +77,9 @@ class LinkKeys:
     @property
     def fingerprint(self) -> str:
         """A short sum over all public keys, the same on every host whose set is the same."""
+        # Every process of the stack loads this module, and only a person's commands sum up and pack.
+        import hashlib
+
         lines = b"".join(f"{role} ".encode() + key + b"\n" for role, key in sorted(self.public.items()))
         return hashlib.sha256(lines).hexdigest()[:FINGERPRINT_CHARACTERS]
 
@@ -127,6 +128,8 @@ def pack_link_keys(folder: Path, roles: Iterable[str], to: Path) -> list[str]:
 
     It is readable by its owner alone, and so are the files that come out of it. Raises BadLinkKeys, OSError.
     """
+    import tarfile
+
     keys = LinkKeys(folder)
     files = {file.name: file.read_bytes() for file in sorted(folder.glob(f"*{PUBLIC}"))}
     files |= {f"{role}{SECRET}": keys.secret(role) + b"\n" for role in roles}
@@ -141,9 +144,11 @@ def pack_link_keys(folder: Path, roles: Iterable[str], to: Path) -> list[str]:
 
 
 def unpack_link_keys(packed: Path, folder: Path) -> list[str]:
-    """Put the keys of a tar file into the folder, replacing those of the same names; the names. Raises BadLinkKeys,
-    OSError. Nothing else that a tar file may hold is taken.
+    """Put the keys of a tar file into the folder, replacing those of the same names; the names. Raises BadLinkKeys.
+    Nothing else that a tar file may hold is taken.
     """
+    import tarfile
+
     taken = []
     try:
         with tarfile.open(packed) as tar:
@@ -155,7 +160,7 @@ def unpack_link_keys(packed: Path, folder: Path) -> list[str]:
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 write_secret(folder / name, content.read(KEY_CHARACTERS + 2))
                 taken.append(name)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, OSError) as error:
         raise BadLinkKeys(f"{packed}: {error}; it is what `fixring keys hand-out` writes") from error
     return taken
 

@@ -31,7 +31,8 @@ _ENDS: Final = {
     "risk": Ends("risk", frozenset(("orders",))),
     "session": Ends("sessions", frozenset(("risk",))),
     "account": Ends("accounts", frozenset(("orders",))),
-    "journal": Ends("journal", frozenset(("orders", "risk", "sessions", "accounts"))),
+    # The replicator is of the journal's line.
+    "journal": Ends("journal", frozenset(("orders", "risk", "sessions", "accounts", "journal"))),
     "stream": Ends("journal", frozenset(("orders", "risk"))),
     "feed": Ends("sessions", frozenset(("risk", "strategies", "desk"))),
     "signals": Ends("strategies", frozenset((OPERATOR,))),

@@ -48,6 +48,8 @@ def not_to_run(names: Iterable[str], children: Mapping[str, Mapping[str, Any]]) 
 
 def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tuple[str, str]]:
     kind = name.partition("@")[0]
+    for why in status.get("cut_off", {}).values():
+        yield "link_cut_off", f"LINK CUT OFF: {why}"
     if status.get("hash_mismatches"):
         yield "state_differs", "STATE DIFFERS FROM THE LOG"
     if status.get("left_out"):

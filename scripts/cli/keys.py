@@ -106,7 +106,7 @@ def hand_out(host: str, to: Path, without_operator: bool) -> None:
 
 
 @keys.command("take-in")
-@click.argument("packed", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("packed", type=click.Path(path_type=Path, dir_okay=False))
 def take_in(packed: Path) -> None:
     """Put the keys that `hand-out` has packed for this host into its folder. Processes take them up at their start."""
     config = load()
@@ -115,7 +115,7 @@ def take_in(packed: Path) -> None:
 
 
 @keys.command()
-@click.argument("other", required=False, type=click.Path(path_type=Path, exists=True))
+@click.argument("other", required=False, type=click.Path(path_type=Path))
 @AS_JSON
 def check(other: Path | None, as_json: bool) -> None:
     """Check this host's keys, and with OTHER whether another host's set fits: its folder, or what `hand-out` packed.

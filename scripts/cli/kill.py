@@ -62,7 +62,7 @@ def kill(wait_s: float, account: str, as_json: bool) -> None:
         time.sleep(POLL_S)
         answers = _latch(config, actors)
     if not answers.details:
-        raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
+        raise CommandError(_why_none(config, answers), ExitStatus.NOT_RUNNING)
     while True:
         standings = _standings(config, accounts)
         if all(standing.by for standing in standings) or time.monotonic() >= deadline_s:
@@ -97,7 +97,7 @@ def resume(yes: bool, account: str, as_json: bool) -> None:
     ]
     answers = ask_all(config.reach, questions, ANSWER_S)
     if not answers.details:
-        raise CommandError(_why_none(answers), ExitStatus.NOT_RUNNING)
+        raise CommandError(_why_none(config, answers), ExitStatus.NOT_RUNNING)
     if as_json:
         errors = {name: str(error) for name, error in answers.errors.items()}
         click.echo(orjson.dumps({"resumed": sorted(answers.details), "refused": errors}))
@@ -184,6 +184,10 @@ def _show(config: Config, standings: list[Standing], held: list[str], as_json: b
         click.echo(f"{standing.account}: {'latched' if standing.latched else 'NOT LATCHED'}, {standing.text}")
 
 
-def _why_none(answers: Answers) -> str:
+def _why_none(config: Config, answers: Answers) -> str:
     silent = [name for name, error in answers.errors.items() if not isinstance(error, NotRunning)]
+    elsewhere = config.reach.elsewhere
+    if silent and all(name in elsewhere for name in silent):
+        hosts = sorted({elsewhere[name] for name in silent})
+        return f"{answers.errors[silent[0]]}; nothing was told to {', '.join(hosts)}: kill there"
     return f"these run but do not answer: {', '.join(silent)}" if silent else "no session and no account is running"

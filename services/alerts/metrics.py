@@ -128,6 +128,13 @@ def _garbage(view: MetricsView) -> Iterator[Sample]:
         yield (name,), sum(status.get("garbage", {}).values())
 
 
+def _turned_away(view: MetricsView) -> Iterator[Sample]:
+    for name, status in view.picture.answering(view.now).items():
+        for told, count in status.get("turned_away", {}).items():
+            link, _, why = told.partition(": ")
+            yield (name, link, why), count
+
+
 def _children(read_one: Callable[[Mapping[str, Any]], Value]) -> Callable[[MetricsView], Iterator[Sample]]:
     def read(view: MetricsView) -> Iterator[Sample]:
         for name, _, child in view.picture.children(view.now):
@@ -306,6 +313,11 @@ METRICS: Final[Sequence[Metric]] = (
     Metric(
         "fixring_actor_garbage_messages_total", "counter", "Messages that came to its sockets and could not be read.",
         "its log has the beginning of each: find who sends them", _garbage, ("actor",),
+    ),
+    Metric(
+        "fixring_link_turned_away_total", "counter", "Peers that a link between hosts has not let in, by why.",
+        "`fixring keys check` on both hosts; else somebody knocks who has no business there", _turned_away,
+        ("actor", "link", "why"),
     ),
     Metric(
         "fixring_actor_restarts_total", "counter", "How often its supervisor has started it again.",

@@ -74,8 +74,9 @@ def test_nothing_but_keys_comes_out_of_a_packed_set(tmp_path: Path, name: str) -
         unpack_link_keys(packed, tmp_path / "in" / "keys")
     assert not (tmp_path / "in").exists()
     packed.write_bytes(b"nonsense")
-    with pytest.raises(BadLinkKeys, match="hand-out"):
-        unpack_link_keys(packed, tmp_path / "keys")
+    for wrong in (packed, tmp_path / "nothing.tar"):
+        with pytest.raises(BadLinkKeys, match="hand-out"):
+            unpack_link_keys(wrong, tmp_path / "keys")
 
 
 def test_two_sets_that_do_not_fit_say_in_what(tmp_path: Path) -> None:

@@ -37,5 +37,11 @@ def test_one_that_a_person_has_stopped_is_said_to_be_stopped_and_not_silent() ->
     assert "ann at noon" in found[0][2]
 
 
+def test_a_link_to_another_host_that_is_cut_off_is_named_with_why() -> None:
+    why = "tcp://10.0.0.5:9701 does not let the key of strategies in"
+    found = told({"strategy@maker": {"state": "live", "cut_off": {"entry": why}}})
+    assert found == [("strategy@maker", "link_cut_off", f"LINK CUT OFF: {why}")]
+
+
 def test_one_that_is_being_stopped_still_answers_for_itself() -> None:
     assert not_to_run(["strategy@maker"], {"strategy@maker": {"pid": 7, "stopped": "ann"}}) == {}

@@ -105,6 +105,9 @@ NOT_RUN = {
 ON_ONE_STACK = (
     "README.md", "docs/money.md", "docs/strategies.md", "docs/operations.md", "docs/alerts.md", "docs/desk.md",
 )  # fmt: skip
+ON_TWO_HOSTS = ("docs/scaling.md",)
+"""The pages that tests/faults/test_two_hosts.py follows."""
+
 WITHOUT_A_STACK = (
     "CONTRIBUTING.md", "docs/configuration.md", "docs/fix.md", "docs/live.md", "docs/bridge.md", "docs/replication.md",
 )  # fmt: skip
@@ -217,7 +220,7 @@ def follow(line: TypedLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_page_is_followed() -> None:
-    assert {page for page in PAGES if list(typed(page))} == {*ON_ONE_STACK, *WITHOUT_A_STACK}
+    assert {page for page in PAGES if list(typed(page))} == {*ON_ONE_STACK, *ON_TWO_HOSTS, *WITHOUT_A_STACK}
     assert {page for page in PAGES if "```sh" in (CHECKOUT / page).read_text("utf-8")} == BLOCKS.keys()
     for page, test in BLOCKS.items():
         assert page in (CHECKOUT / test).read_text("utf-8")

@@ -1,25 +1,36 @@
 """A stack on two hosts: orders go through, each host sees and stops the whole, and a host that is gone is said so."""
 
 import os
+import re
+import shlex
+import shutil
+import socket
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
 import pytest
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
-from common.config import Kind
+from common.config import CHECKOUT, STACK_FILE, Kind
 from common.exit_status import ExitStatus
 from common.link_keys import LinkKeys, make_link_keys
 from scripts.cli.main import run
 from scripts.hosts import HostStack, TwoHosts
 from scripts.stack import PrivateStack
+from tests.docs.test_typed import typed
 
 WAIT_S = 30.0
 FAR = ("--price", "63500", "--tif", "gtc")
+
+
+PAGE = "docs/scaling.md"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +86,17 @@ def test_each_host_runs_its_own_lines_and_shows_the_actors_of_both(two: TwoHosts
         "alerts", "relay@strategies", "strategy@maker", "strategy@signals", "first_start", "supervisor-alerts",
         "supervisor-relays", "supervisor-strategies",
     }  # fmt: skip
+
+
+def test_alerts_reads_the_metrics_of_the_other_hosts_actors(two: TwoHosts) -> None:
+    address = str(two.strategies.ask("alerts", "status")["metrics"])
+
+    def page() -> str:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    up = [f'fixring_actor_up{{actor="{name}"}} 1' for name in ("orders", "session@binance", "strategy@maker")]
+    until(lambda: all(line in page() for line in up))
 
 
 def test_an_order_goes_through_from_each_host(two: TwoHosts, fixring: Fixring) -> None:
@@ -143,6 +165,92 @@ def test_an_actor_that_does_not_run_is_no_silence(two: TwoHosts) -> None:
         ask(
             two.trading.config.reach._replace(elsewhere={"strategy@nobody": "strategies"}), "strategy@nobody", "status"
         )
+
+
+def test_the_page_is_followed(two: TwoHosts, fixring: Fixring, tmp_path: Path) -> None:
+    """Each of its lines, in the page's order, on the host where it is typed."""
+    made = PrivateStack(tmp_path, {"FIXRING_CONFIG": str(of_the_page(tmp_path)), "FIXRING__STACK__HOST": "trading"})
+    there = PrivateStack(tmp_path / "there", made.environ | {
+        "FIXRING_VAR": str(tmp_path / "there/var"), "FIXRING__STACK__HOST": "research",
+    })  # fmt: skip
+    hosts = {
+        "keys make": (made,), "keys hand-out": (made,), "keys take-in": (there,), "keys check /": (made,),
+        "keys check": (there,), "keys show": (made, there), "doctor": tuple(two.hosts.values()),
+        "status": tuple(two.hosts.values()), "kill": (two.strategies,), "resume": (two.strategies,),
+    }  # fmt: skip
+    followed = set()
+    for line in typed(PAGE):
+        text = line.text.replace("/tmp/", f"{tmp_path}/")
+        if text.startswith("scripts/start --host "):
+            # By which `two` is started, with names of its own.
+            continue
+        words = text.removeprefix("scripts/fixring ")
+        begins = next(begin for begin in hosts if words.startswith(begin.replace("check /", f"check {tmp_path}")))
+        followed.add(begins)
+        for host in hosts[begins]:
+            status, out, err = fixring(host, *shlex.split(words))
+            # On a busy machine the disk is slow to `doctor`, and a session may just be logging on to `status`.
+            assert status in ((0, 1, 10) if begins in ("doctor", "status") else (0,)), f"{text}: {out}{err}"
+    assert followed == hosts.keys()
+    until(lambda: not two.trading.missing())
+
+
+def of_the_page(folder: Path) -> Path:
+    """The checkout's configuration with what the page adds to it."""
+    config = Path(shutil.copytree(CHECKOUT / "configs", folder / "config"))
+    (added,) = re.findall(r"```toml\n(.*?)```", (CHECKOUT / PAGE).read_text("utf-8"), re.S)
+    with (config / STACK_FILE).open("a", encoding="utf-8") as file:
+        file.write(f"\n{added}")
+    return config
+
+
+GREETING = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x00"
+"""The beginning of ZMTP 3.0 (RFC 23): signature and version."""
+
+MECHANISMS = (b"NULL", b"PLAIN", b"CURVE", b"\xff" * 20, b"")
+
+
+def strange_bytes(random: Random) -> bytes:
+    """What no peer of ours sends: noise, or a greeting of ZMTP with anything behind it."""
+    noise = random.randbytes(random.choice((0, 1, 11, 64, 500, 5_000)))
+    if random.random() < 0.3:
+        return noise
+    greeting = GREETING + random.choice(MECHANISMS).ljust(20, b"\0") + bytes([random.getrandbits(1)]) + bytes(31)
+    # Frames: flags, a length of one byte or eight, which may be far more than follows.
+    size = random.choice((0, 1, 200, 255, 1 << 40, (1 << 63) - 1))
+    frame = bytes([random.getrandbits(3)]) + (size.to_bytes(8, "big") if size > 255 else bytes([size]))
+    hello = b"\x04\xc8\x05HELLO\x01\x00" + random.randbytes(192)
+    said = greeting + random.choice((b"", frame, hello, hello[:50], frame + noise)) + noise
+    return said[: random.randint(1, 6_000)]
+
+
+def test_nothing_that_a_stranger_sends_ends_or_blocks_an_actor(two: TwoHosts, fixring: Fixring) -> None:
+    random = Random(1)
+    before = {name: actor["pid"] for name, actor in standing(fixring, two.trading)["actors"].items()}
+    stack = two.trading.config.stack
+    places = [*stack.endpoints.addresses.values(), *(its.relay for its in stack.hosts.values())]
+    silent = []
+    for place in places:
+        at, _, port = place.removeprefix("tcp://").rpartition(":")
+        for _ in range(30):
+            with socket.create_connection((at, int(port)), 5) as stranger, suppress(ConnectionError):
+                stranger.sendall(strange_bytes(random))
+        for said in (b"", GREETING, GREETING + b"CURVE".ljust(20, b"\0") + bytes(32)):
+            # They say no more, and stay.
+            silent.append(socket.create_connection((at, int(port)), 5))
+            silent[-1].sendall(said)
+    try:
+        for host in two.hosts.values():
+            status, out, err = fixring(host, "orders", "new", "generic", "BTCUSDT", "buy", "0.01", *FAR)
+            assert status == ExitStatus.OK, out + err
+        now = standing(fixring, two.strategies)["actors"]
+        assert {name: actor["pid"] for name, actor in now.items()} == before
+        assert not [name for name, actor in now.items() if actor["state"] == "not answering"]
+    finally:
+        for stranger in silent:
+            stranger.close()
+    # What was half a handshake is counted where it was heard.
+    assert two.trading.ask("orders", "status")["turned_away"]
 
 
 def test_a_host_that_dies_is_shown_and_its_strategies_count_as_silent(two: TwoHosts, fixring: Fixring) -> None:

@@ -159,5 +159,6 @@ class Rig:
 
 def as_shell(status: Status, **more: Any) -> dict[str, Any]:
     """A core's status with what the shell adds."""
-    own = {"actor": "x", "pid": 1, "uptime_s": 5.0, "memory_bytes": 30_000_000, "garbage": {"control": 2}}
+    own = {"actor": "x", "pid": 1, "uptime_s": 5.0, "memory_bytes": 30_000_000, "garbage": {"control": 2},
+           "turned_away": {"entry: a peer without keys": 3}}  # fmt: skip
     return {**own, **status, **more}
