@@ -116,7 +116,7 @@ WATCHES: Final[Mapping[WatchKind, Watching]] = {
     ),
     WatchKind.DISCREPANCY: Watching(
         "The books and a venue's word differed: a discrepancy was journaled in the last five minutes.",
-        "fixring reconcile; fixring journal grep shows the records",
+        "fixring reconcile; fixring journal tail --kind discrepancy shows the records",
         "", None, 0, Severity.CRITICAL,
     ),
     WatchKind.JOURNAL_LAG: Watching(
@@ -131,7 +131,7 @@ WATCHES: Final[Mapping[WatchKind, Watching]] = {
     ),
     WatchKind.KILLED: Watching(
         "The kill switch is latched.",
-        "find out why (fixring journal grep); then fixring resume",
+        "find out why (fixring journal tail --kind operator); then fixring resume",
         "", None, 0, Severity.CRITICAL,
     ),
     WatchKind.RESTRICTED: Watching(

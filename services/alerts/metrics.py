@@ -408,7 +408,7 @@ METRICS: Final[Sequence[Metric]] = (
     ),
     Metric(
         "fixring_orders_discrepancies_total", "counter", "Differences between the books and a venue's word, journaled.",
-        "fixring reconcile; fixring journal grep", _key("orders", "discrepancies"),
+        "fixring reconcile; fixring journal tail --kind discrepancy", _key("orders", "discrepancies"),
     ),
     Metric(
         "fixring_orders_doubts", "gauge", "Orders of an account that are asked about.",
