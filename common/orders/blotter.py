@@ -64,7 +64,7 @@ class Blotter:
         """The last record folded."""
         return self._fold.books.lsn
 
-    def take(self, record: Record) -> Iterator[BlotterLine]:
+    def take_record(self, record: Record) -> Iterator[BlotterLine]:
         """Fold the next record, and give its lines. Raises what `Fold.apply` raises."""
         changes, books = self._fold.apply(record), self._fold.books
         if not books.changed_shares:

@@ -280,7 +280,7 @@ class Books:
 
     # ---- orders ----
 
-    def add(self, order: Order) -> None:
+    def add_order(self, order: Order) -> None:
         """A new order, open."""
         name = (order.strategy, order.number)
         self.orders[name] = order

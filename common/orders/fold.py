@@ -172,7 +172,7 @@ class Fold:
             payload = books.left_out.read(record)
             if payload is None:
                 return changes
-            books.ledger.begin(record.lsn)
+            books.ledger.begin_record(record.lsn)
             try:
                 handler(record, payload)
             except LookUpFailed:
@@ -224,7 +224,7 @@ class Fold:
             return
         sent_ns = self._sent_ns(record, outbound)
         order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
-        books.add(order)
+        books.add_order(order)
         self._decide(record, command, "sent", Reason.NONE, "")
         self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
         for wished in books.cancel_alls_at(record.stamp_ns):
@@ -312,7 +312,7 @@ class Fold:
             return
         identity = request_identity(refused.request) if refused.request is not None else UNREAD
         remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
-        self.books.names.put(refused.strategy, refused.number, remembered)
+        self.books.names.put_command(refused.strategy, refused.number, remembered)
         self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
 
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
@@ -374,7 +374,7 @@ class Fold:
         attempt = (expired.attempt.epoch, expired.attempt.counter)
         if known is None or known.attempt < attempt:
             remembered = Remembered(expired.identity, attempt, "expired", Reason.EXPIRED, "", record.lsn)
-            self.books.names.put(expired.strategy, expired.number, remembered)
+            self.books.names.put_command(expired.strategy, expired.number, remembered)
             self._changes.append(
                 CommandDecided(expired.strategy, expired.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence)
             )
@@ -431,7 +431,7 @@ class Fold:
         return known is None or known.attempt < (attempt.epoch, attempt.counter)
 
     def _remember(self, name: OrderName, outcome: Remembered) -> None:
-        self.books.names.put(*name, outcome)
+        self.books.names.put_command(*name, outcome)
         self._changes.append(CommandDecided(*name, outcome.outcome, outcome.reason, outcome.text))
 
     def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
@@ -441,7 +441,7 @@ class Fold:
         identity = known.identity if known is not None else b""
         attempt = (command.attempt.epoch, command.attempt.counter)
         remembered = Remembered(identity, attempt, "withdrawn", reason, "", record.lsn)
-        names.put(command.strategy, command.number, remembered)
+        names.put_command(command.strategy, command.number, remembered)
         self._changes.append(CommandDecided(command.strategy, command.number, "withdrawn", reason))
 
     def _wish(self, order: Order, command: CancelOrder | CancelAll) -> None:
@@ -454,7 +454,7 @@ class Fold:
             return
         outcome, reason = ("refused", Reason.UNKNOWN_VENUE) if wished.left_open else ("accepted", Reason.NONE)
         remembered = Remembered(request_identity(wished), (0, 0), outcome, reason, wished.text, record.lsn)
-        self.books.names.put(wished.strategy, wished.number, remembered)
+        self.books.names.put_command(wished.strategy, wished.number, remembered)
         self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
         self.books.cancel_alls.append((record.stamp_ns, wished))
         for account in self.books.open:

@@ -64,7 +64,7 @@ class FillLedger:
         self._max_retired = max_retired
         self._lsn = 0
 
-    def begin(self, lsn: int) -> None:
+    def begin_record(self, lsn: int) -> None:
         """Record `lsn` is folded next. What has no room in memory leaves it now and not meanwhile, so that no look-up
         depends on what the record itself changed."""
         self._lsn = lsn

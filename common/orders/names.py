@@ -211,7 +211,7 @@ class Names:
         """What is remembered of a command; None for one never seen or long ago."""
         return self._commands.get((strategy, number))
 
-    def put(self, strategy: str, number: int, remembered: Remembered) -> None:
+    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
         """The log told what became of a command (the last word replaces the one before)."""
         if number > self.highest.get(strategy, 0):
             self.highest[strategy] = number

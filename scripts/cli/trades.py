@@ -99,7 +99,7 @@ def _lines(config: Config, place: Range) -> Iterator[BlotterLine]:
     blotter = Blotter(Fold(books))
     for block in blocks(place.reader, max(books.lsn + 1, place.reader.first_lsn()), place.upto_lsn):
         for record in block.records:
-            lines = list(blotter.take(record))
+            lines = list(blotter.take_record(record))
             if record.lsn >= place.from_lsn:
                 yield from lines
 

@@ -780,7 +780,7 @@ BUGS: dict[str, Bug] = {
     ),
     "silence-for-ever": Bug(
         "A cancel that is never answered on a living connection is waited for, for ever.",
-        ((Silence, "sent", _instead(_watch_nothing)), (Cancels, "_wait_ns", _instead(_wait_for_ever))), 120,
+        ((Silence, "message_sent", _instead(_watch_nothing)), (Cancels, "_wait_ns", _instead(_wait_for_ever))), 120,
     ),
     "kill-without-budget": Bug(
         "The kill switch shares its message budget with cancels, and answers to the venue are not bounded.",

@@ -190,24 +190,24 @@ class Cancels:
             if name in self.wishes:
                 self.wishes.hasten(name, now.boot_ns)
 
-    def sent(self, attempt: Attempt) -> None:
+    def attempt_sent(self, attempt: Attempt) -> None:
         """The log has the attempt: the venue will answer."""
         target = self._under_way.pop(attempt, None)
         if target is not None:
             self._sent_ns[target] = self._books.stamp_ns
 
-    def failed(self, attempt: Attempt, now: Instant) -> None:
+    def attempt_failed(self, attempt: Attempt, now: Instant) -> None:
         """The attempt came to nothing: another one, later."""
         target = self._under_way.pop(attempt, None)
         if target is not None:
             self.wishes.retry(target, now.boot_ns)
 
-    def not_taken(self, command: CancelOrder, now: Instant) -> None:
+    def cancel_not_taken(self, command: CancelOrder, now: Instant) -> None:
         """Risk's queue was full."""
-        self.failed(command.attempt, now)
+        self.attempt_failed(command.attempt, now)
         self._keep(command, Reason.QUEUE_FULL, now)
 
-    def closed(self, name: OrderName) -> None:
+    def order_closed(self, name: OrderName) -> None:
         """The order is closed: the wish has its end."""
         self.wishes.end(name)
         self._commands.pop(name, None)
@@ -364,7 +364,7 @@ class CancelRequests:
                 self._keep_accepted(command)
                 self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
 
-    def sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+    def command_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way is in the log: cancel it, if that was wished meanwhile."""
         name = (command.strategy, command.number)
         waiting = self._waiting.pop(name, ())
@@ -373,7 +373,7 @@ class CancelRequests:
             for wish in waiting:
                 self._cancels.wish(order, wish, now)
 
-    def never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
+    def command_never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way never was: so are the cancels refused that waited for it."""
         for strategy, number in self._waiting.pop((command.strategy, command.number), ()):
             request = CancelRequest(self._life.epoch, number, command.number, command.strategy)

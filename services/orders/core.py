@@ -407,10 +407,10 @@ class OrdersCore(Core):
                     if self._life.live:
                         self._cancels.wish(order, (strategy, number), now)
                 case AttemptSent(attempt):
-                    self._cancels.sent(attempt)
+                    self._cancels.attempt_sent(attempt)
                     command = self._flights.land(attempt)
                     if command is not None:
-                        self._cancel_requests.sent(command, now)
+                        self._cancel_requests.command_sent(command, now)
                 case NamedBySession(attempt):
                     self._attempts.go_on_behind(attempt)
                 case AttemptEnded():
@@ -418,7 +418,7 @@ class OrdersCore(Core):
                 case AttemptExpired(attempt):
                     command = self._flights.expire(attempt, now)
                     if command is not None:
-                        self._cancel_requests.never_sent(command, now)
+                        self._cancel_requests.command_never_sent(command, now)
                 case _ if not self._life.live:
                     pass
                 case Differs():
@@ -438,11 +438,11 @@ class OrdersCore(Core):
         if not self._life.live:
             return
         if order.is_closed:
-            self._cancels.closed((order.strategy, order.number))
+            self._cancels.order_closed((order.strategy, order.number))
         account = self._accounts.get(order.account)
         if account is not None:
             if change.event in _SENT:
-                account.silence.sent(order, now)
+                account.silence.message_sent(order, now)
             account.order_changed(order, now)
 
     def _decided(self, record: Record, index: int, change: CommandDecided) -> None:
@@ -456,8 +456,8 @@ class OrdersCore(Core):
     def _attempt_ended(self, change: AttemptEnded, now: Instant) -> None:
         command = self._flights.land(change.attempt)
         if command is not None:
-            self._cancel_requests.never_sent(command, now)
-        self._cancels.failed(change.attempt, now)
+            self._cancel_requests.command_never_sent(command, now)
+        self._cancels.attempt_failed(change.attempt, now)
         for account in self._accounts.values():
             account.inquiries.query_failed(change.attempt, for_good=change.reason is Reason.VENUE_REJECTED)
 
@@ -496,7 +496,7 @@ class OrdersCore(Core):
         if isinstance(message, NewOrder | AmendOrder):
             self._attempts.refuse(message, Reason.QUEUE_FULL, now)
         elif isinstance(message, CancelOrder):
-            self._cancels.not_taken(message, now)
+            self._cancels.cancel_not_taken(message, now)
         elif isinstance(message, QueryOrder) and message.account in self._accounts:
             self._accounts[message.account].inquiries.query_failed(message.attempt, for_good=False)
 

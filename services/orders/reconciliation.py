@@ -67,17 +67,17 @@ class Silence:
         self._asked: deque[_Awaited] = deque()
         self._look_boot_ns: int | None = None
 
-    def sent(self, order: Order, now: Instant) -> None:
+    def message_sent(self, order: Order, now: Instant) -> None:
         """The log has a message about the order that the venue is to answer: the latest of those that it awaits."""
         attempts = order.awaits
         if attempts:
             self._await(order, attempts[-1:], now)
 
-    def begin(self, order: Order, now: Instant) -> None:
+    def take_up_order(self, order: Order, now: Instant) -> None:
         """This life of the order manager begins with the order as the log has it."""
         self._await(order, order.awaits, now)
 
-    def end(self) -> None:
+    def end_all(self) -> None:
         """The connection has ended: what it carried is not known, and nothing is awaited."""
         self._fresh.clear()
         self._asked.clear()
@@ -244,7 +244,7 @@ class Reconciliation:
                 self.inquiries.caught_up(session.session, session.connection)
         for order in self._books.open_orders(self._account):
             self._check(order, now)
-            self.silence.begin(order, now)
+            self.silence.take_up_order(order, now)
         for name in (*self._books.unsettled, *self._books.closed):
             order = self._books.orders[name]
             if order.account == self._account:
@@ -320,7 +320,7 @@ class Reconciliation:
             self.inquiries.connection_ended(name)
             self._gate_boot_ns = None
             if not self._books.is_logged_on(self._account):
-                self.silence.end()
+                self.silence.end_all()
         self._watch_orphans(now)
 
     # ---- what is sent ----

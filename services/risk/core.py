@@ -94,8 +94,8 @@ class RiskCore(Core):
         self._commands: dict[type, Callable[[Any, Instant], None]] = {
             NewOrder: self._new_order,
             AmendOrder: self._amend_order,
-            CancelOrder: self._cancel_order,
-            QueryOrder: self._query_order,
+            CancelOrder: self._pass_always,
+            QueryOrder: self._pass_always,
             OpenGate: self._open_gate,
         }
         self._acts = {
@@ -347,20 +347,14 @@ class RiskCore(Core):
             ),
         )  # fmt: skip
 
-    def _cancel_order(self, cancel: CancelOrder, now: Instant) -> None:
-        if not self._rates.knows(cancel.session):
-            self._refuse(cancel, self._proposals.why_unknown(cancel, None), now)
+    def _pass_always(self, message: CancelOrder | QueryOrder, now: Instant) -> None:
+        if not self._rates.knows(message.session):
+            self._refuse(message, self._proposals.why_unknown(message, None), now)
             return
-        self._rates.count(cancel.session, now)
-        self._counts["cancels"] += 1
-        self.effects.append(Send(f"session.{cancel.session}", cancel))
-
-    def _query_order(self, query: QueryOrder, now: Instant) -> None:
-        if not self._rates.knows(query.session):
-            self._refuse(query, self._proposals.why_unknown(query, None), now)
-            return
-        self._rates.count(query.session, now)
-        self.effects.append(Send(f"session.{query.session}", query))
+        self._rates.count(message.session, now)
+        if isinstance(message, CancelOrder):
+            self._counts["cancels"] += 1
+        self.effects.append(Send(f"session.{message.session}", message))
 
     def _open_gate(self, word: OpenGate, now: Instant) -> None:
         if self._rates.knows(word.session):

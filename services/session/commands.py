@@ -63,7 +63,7 @@ class VenueLimits:
 
     # ---- asking
 
-    def begin(self, now: Instant) -> None:
+    def begin_connection(self, now: Instant) -> None:
         """A connection is in step: what an earlier one was asked has no answer."""
         self._asked_ns.clear()
         self._ask(now)
@@ -87,7 +87,7 @@ class VenueLimits:
         if orders and (much or len(self._sent_ns) >= ASK_AFTER_ORDERS):
             self._ask(now)
 
-    def hear(self, message: FixInbound, now: Instant) -> None:
+    def hear_limits(self, message: FixInbound, now: Instant) -> None:
         """The venue's own limits, if the message tells them."""
         try:
             limits = self._dialect.decode_limits(message.msg_type, message.raw)

@@ -289,14 +289,14 @@ class SessionCore(Core):
             self.connection.end_announced(now)
         if self.kill.latched:
             for event in events:
-                self.kill.heard(event, now)
+                self.kill.hear_event(event, now)
         if self.gate.is_answer(effect):
             self.resender.in_step(now)
             self.gate.in_step(now)
             self.connection.in_step()
-            self.venue_limits.begin(now)
+            self.venue_limits.begin_connection(now)
         elif not events and effect.application and not effect.wrong:
-            self.venue_limits.hear(effect, now)
+            self.venue_limits.hear_limits(effect, now)
 
     # ---- links ----
 

@@ -192,7 +192,7 @@ class Emergency:
         except OSError as error:
             self.failure = f"{name}: {error}"
 
-    def add(self, kind: int, payload: Payload) -> int:
+    def add_record(self, kind: int, payload: Payload) -> int:
         """Queue one record of this turn. Returns its number in the file."""
         self._number += 1
         self._unwritten.append(Entry(kind, self._writer, self.epoch, self._number, encode(payload)))

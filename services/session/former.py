@@ -99,7 +99,7 @@ class Former:
             events = self.inbox.journal_message(effect, now)
             if self._kill.latched:
                 for event in events:
-                    self._kill.heard(event, now)
+                    self._kill.hear_event(event, now)
         elif isinstance(effect, Unnumbered):
             self.inbox.journal_unnumbered(effect, now)
         elif isinstance(effect, Disconnect):

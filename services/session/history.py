@@ -205,7 +205,7 @@ class History:
             if is_void(deadline_ns, stamp_ns):
                 self._keep(number, NOTHING)
                 return
-            self.orders.sent(
+            self.orders.order_sent(
                 command, record.connection, opens=bool(record.opens), numbers_began=self.numbers_began
             )
         if command is None or isinstance(command, OpenGate):
@@ -238,7 +238,7 @@ class History:
         if record.msg_seq_num and not self._is_former(record):
             self.next_inbound = record.msg_seq_num + 1
         for event in record.events:
-            self.orders.heard(event, record.connection, self.venue_told[1])
+            self.orders.hear_event(event, record.connection, self.venue_told[1])
 
     def _operator(self, act: OperatorAct) -> None:
         if act.act == "logon":

@@ -270,7 +270,7 @@ class KillSwitch:
         self._by_id.clear()
         self._refused.clear()
 
-    def heard(self, event: OneEvent, now: Instant) -> None:
+    def hear_event(self, event: OneEvent, now: Instant) -> None:
         """An answer to one of our cancels, whenever it comes, or anything that changes the table."""
         if isinstance(event, MassCancelReported):
             asked = self._requests.answered(event.cl_ord_id)

@@ -71,7 +71,7 @@ class OpenOrders:
         """Every order that may be open."""
         return list(self._orders.values())
 
-    def sent(
+    def order_sent(
         self, command: NewOrder | AmendOrder, connection: int, *, opens: bool, numbers_began: int = 0
     ) -> None:
         """A new order or an amendment was numbered. An amendment that `opens` none is one in place: if it gives its
@@ -101,7 +101,7 @@ class OpenOrders:
         if cl_ord_id is not None and not self._orders[cl_ord_id].heard:
             self._close(self._orders[cl_ord_id])
 
-    def heard(self, event: OneEvent, connection: int, symbols: Container[str] = ()) -> None:
+    def hear_event(self, event: OneEvent, connection: int, symbols: Container[str] = ()) -> None:
         """What the venue said. An order of the account that is not ours enters as well: it may be open.
 
         `symbols` are the venue's: a report in another of them than its order's ends nothing.

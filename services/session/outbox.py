@@ -116,7 +116,7 @@ class ReleaseQueue:
         """The lowest number that has not left; None when all have."""
         return self._items[0].msg_seq_num if self._items else None
 
-    def add(self, item: Numbered) -> None:
+    def add_message(self, item: Numbered) -> None:
         """A message that just took its number. Numbers rise."""
         if self._items and item.msg_seq_num <= self._items[-1].msg_seq_num:
             raise ValueError(f"number {item.msg_seq_num} after {self._items[-1].msg_seq_num}")
@@ -387,7 +387,7 @@ class Outbox:
             own=own,
         )
         append_number = self._records.append(record, now)
-        live.queue.add(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
+        live.queue.add_message(Numbered(effect.msg_seq_num, effect.msg_type, effect.raw, command, append_number))
 
     def acknowledged(self, append_number: int, stamp_ns: int, now: Instant) -> None:
         """The journal has everything up to `append_number`: void what was stamped too late, release the rest."""

@@ -139,7 +139,7 @@ class Records:
             if isinstance(payload, Outbound | Inbound | Withdrawn):
                 payload = msgspec.structs.replace(payload, emergency=True)
             self.history.fold_payload(payload)
-            return self.emergency.add(kind, payload)
+            return self.emergency.add_record(kind, payload)
         number = self.appender.append(kind, payload, now)
         try:
             self.history.fold_payload(payload)
@@ -217,7 +217,7 @@ class Records:
             payload = msgspec.structs.replace(payload, next_outbound=min(payload.next_outbound, first))
         elif isinstance(payload, Inbound | Withdrawn):
             payload = msgspec.structs.replace(payload, emergency=True)
-        self.emergency.add(KINDS[type(payload)], payload)
+        self.emergency.add_record(KINDS[type(payload)], payload)
 
     def hand_over(self, now: Instant) -> None:
         """Give the journal what stands in files, oldest first, under the epoch just granted; then go on with the

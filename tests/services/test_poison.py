@@ -255,7 +255,7 @@ def session_that_raises(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[
     def half(self: Any, *arguments: Any, **named: Any) -> None:
         raise KeyError("nobody thought of it")
 
-    monkeypatch.setattr("services.session.open_orders.OpenOrders.sent", half)
+    monkeypatch.setattr("services.session.open_orders.OpenOrders.order_sent", half)
     return world, next(r.lsn for r in reversed(world.journal.records) if r.kind == Kind.OUTBOUND)
 
 
@@ -306,7 +306,7 @@ def test_what_a_living_session_cannot_fold_is_in_the_log_and_left_out_by_the_nex
     def half(self: Any, *arguments: Any, **named: Any) -> None:
         raise KeyError("nobody thought of it")
 
-    monkeypatch.setattr("services.session.open_orders.OpenOrders.heard", half)
+    monkeypatch.setattr("services.session.open_orders.OpenOrders.hear_event", half)
     inbound = world.core.history.next_inbound
     world.venue_says("8", f"37=91|11={order.cl_ord_id}|17=e1|150=0|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
     assert world.exit is not None and "nobody thought of it" in world.exit.text

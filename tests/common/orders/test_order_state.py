@@ -63,14 +63,14 @@ def test_a_fee_that_is_told_later_is_taken_once_and_leaves_with_its_fill(retired
     ledger.trade("v", "S", "a", "o", "1", D(2), D(5))
     if retired:
         ledger.retire("o")
-        ledger.begin(1)
+        ledger.begin_record(1)
         assert not len(ledger)
     assert tell(ledger, ("trade", "a", 3, 5, 1)) is None, "it is of another quantity"
     late = tell(ledger, ("trade", "a", 2, 5, 1))
     assert _of(late) == (ZERO, ZERO, (("BTC", D(1)),), 0)
     if retired:
         ledger.retire("o")
-        ledger.begin(2)
+        ledger.begin_record(2)
     assert tell(ledger, ("trade", "a", 2, 5, 1)) is None and tell(ledger, ("trade", "a", 2, 5, 2)) is None
     assert _of(ledger.correct("v", "S", "b", "a", "o", "1", D(3), D(5))) == (D(1), D(5), (("BTC", D(-1)),), 0)
     assert _of(tell(ledger, ("correct", "b", 3, 5, 2, "a"))) == (ZERO, ZERO, (("BTC", D(2)),), 0)
@@ -126,7 +126,7 @@ def test_retired_fills_are_bounded() -> None:
     for number in range(10):
         ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))
         ledger.retire(f"o{number}")
-    ledger.begin(1)
+    ledger.begin_record(1)
     assert len(ledger) == 3
     assert ledger.knows("v", "S", "9") and len(ledger) == 3
     assert ledger.knows("v", "S", "0") and len(ledger) == 4, "it is looked up"

@@ -28,7 +28,7 @@ def test_an_order_is_over_by_four_words(ord_status: str) -> None:
 def test_that_a_request_has_arrived_shows_no_open_order(exec_type: str, shows: bool) -> None:
     assert words.shows_open(report(exec_type, "0")) == shows
     table = OpenOrders()
-    table.heard(report(exec_type, "0"), 1)
+    table.hear_event(report(exec_type, "0"), 1)
     assert bool(len(table)) == shows
 
 
@@ -44,10 +44,10 @@ def test_every_other_report_is_of_the_order_that_it_names_itself(exec_type: str)
 
 def test_the_old_half_of_an_amendment_is_cancelled_in_a_session_s_table_and_the_new_one_stays() -> None:
     table, terms = OpenOrders(), Terms("1", "2", D(2), D(100))
-    table.sent(NewOrder(Attempt(7, 1), "m", 1, "v", "S", terms, "old", 9), 1, opens=True)
+    table.order_sent(NewOrder(Attempt(7, 1), "m", 1, "v", "S", terms, "old", 9), 1, opens=True)
     amend = AmendOrder(Attempt(7, 2), "m", 2, "v", "S", terms, "new", "old", "", "m", 1, D(2), D(99), D(0), 9)
-    table.sent(amend, 1, opens=True)
-    table.heard(report("4", "4", "new", "old"), 1)
+    table.order_sent(amend, 1, opens=True)
+    table.hear_event(report("4", "4", "new", "old"), 1)
     assert [order.cl_ord_id for order in table.all()] == ["new"]
 
 

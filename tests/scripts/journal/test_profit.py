@@ -45,7 +45,7 @@ def at_end(config: Config, upto_lsn: int) -> dict[str, Decimal]:
     """The same by the rules alone, at the prices of the last fills, which the blotter has."""
     blotter, prices = Blotter(fold := Fold(Books(account_facts(config)))), dict[tuple[str, str], Price]()
     for record in iterate(config.journal_folder, OsFiles(), 1, upto_lsn):
-        prices |= {(line.account, line.symbol): Price(line.px) for line in blotter.take(record)}
+        prices |= {(line.account, line.symbol): Price(line.px) for line in blotter.take_record(record)}
     money = config.stack.money
     accounts = {name: facts_of(account.venue, 0) for name, account in config.accounts.items()}
     rates = rates_in(money.currency, money.fixed_rates, accounts, prices)

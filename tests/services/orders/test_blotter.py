@@ -19,7 +19,7 @@ D = Decimal
 def lines_of(ring: Ring) -> list[BlotterLine]:
     facts = {name: account.facts for name, account in settings().accounts.items()}
     blotter = Blotter(Fold(Books(facts)))
-    return [line for record in ring.journal.records for line in blotter.take(record)]
+    return [line for record in ring.journal.records for line in blotter.take_record(record)]
 
 
 def test_every_kind_of_line_and_that_they_add_up(ring: Ring) -> None:

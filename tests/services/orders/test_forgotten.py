@@ -215,7 +215,7 @@ def test_a_ledger_of_many_more_fills_than_memory_holds() -> None:
     """Twenty-one thousand fills that come to nothing."""
     ledger, total = FillLedger(max_retired=2000), D(0)
     for number in range(21_000):
-        ledger.begin(number)
+        ledger.begin_record(number)
         change = ledger.trade(*PLACE, str(number), f"o{number}", "12"[number % 2], D(1), D(100))
         assert change is not None
         total += change.signed_qty()
@@ -226,5 +226,5 @@ def test_a_ledger_of_many_more_fills_than_memory_holds() -> None:
     busted = ledger.bust(*PLACE, "b", "2", "", "1")
     assert busted is not None and busted.signed_qty() == -1
     for number in range(300):
-        ledger.begin(21_000 + number)
+        ledger.begin_record(21_000 + number)
         assert ledger.trade(*PLACE, str(number), "", "12"[number % 2], D(1), D(100)) is None

@@ -130,7 +130,7 @@ def test_the_file_of_this_life_is_kept_while_it_is_empty() -> None:
     it = emergency()
     assert it.waiting() == []
     act = OperatorAct("session@generic", "kill", "me")
-    it.add(Kind.OPERATOR, act)
+    it.add_record(Kind.OPERATOR, act)
     assert it.flush(Instant(1, 1)) == 1
     assert [(file.name, file.payloads) for file in it.waiting()] == [(it.name, [(Kind.OPERATOR, act)])]
 
@@ -138,7 +138,7 @@ def test_the_file_of_this_life_is_kept_while_it_is_empty() -> None:
 def test_a_file_that_the_journal_has_takes_nothing_more() -> None:
     it = emergency()
     for number in (1, 2):
-        assert it.add(Kind.OPERATOR, OperatorAct("session@generic", "kill", "me")) == number
+        assert it.add_record(Kind.OPERATOR, OperatorAct("session@generic", "kill", "me")) == number
         assert it.flush(Instant(1, 1)) == 1
         it.discard(it.name)
 

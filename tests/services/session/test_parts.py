@@ -71,7 +71,7 @@ def report(cl_ord_id: str, exec_type: str, ord_status: str, **terms: object) -> 
 
 def sent(orders: OpenOrders, command: NewOrder) -> None:
     """A new order was numbered."""
-    orders.sent(command, 1, opens=True)
+    orders.order_sent(command, 1, opens=True)
 
 
 def names(orders: OpenOrders) -> list[str]:
@@ -83,17 +83,17 @@ def test_an_order_may_be_open_from_its_number_to_its_end() -> None:
     orders = OpenOrders()
     sent(orders, new())
     assert names(orders) == ["5-1"]
-    orders.heard(report("5-1", "0", "0"), 1)
-    orders.heard(report("5-9", "4", "4", orig_cl_ord_id="5-1"), 1)
+    orders.hear_event(report("5-1", "0", "0"), 1)
+    orders.hear_event(report("5-9", "4", "4", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == []
 
 
 def test_an_order_that_was_heard_of_is_not_undone_by_its_message() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
+    orders.hear_event(report("5-1", "0", "0"), 1)
     orders.never_arrived(new().attempt)
-    orders.heard(RequestRejected(3, new().attempt, "5-1"), 1)
+    orders.hear_event(RequestRejected(3, new().attempt, "5-1"), 1)
     assert names(orders) == ["5-1"]
 
 
@@ -103,7 +103,7 @@ def test_an_order_that_was_heard_of_is_not_undone_by_its_message() -> None:
 def test_nor_one_of_which_the_venue_said_what_could_not_be_read(word: Unreadable) -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(word, 1)
+    orders.hear_event(word, 1)
     orders.never_arrived(new().attempt)
     assert names(orders) == ["5-1"]
 
@@ -111,10 +111,10 @@ def test_nor_one_of_which_the_venue_said_what_could_not_be_read(word: Unreadable
 def test_a_report_of_rejected_under_a_request_s_name_ends_no_order_but_the_one_that_it_would_have_opened() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
-    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-1"), 1, opens=True)
+    orders.hear_event(report("5-1", "0", "0"), 1)
+    orders.order_sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-1"), 1, opens=True)
     for name in ("5-2", "5-3"):
-        orders.heard(report(name, "8", "8", orig_cl_ord_id="5-1"), 1)
+        orders.hear_event(report(name, "8", "8", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == ["5-1"]
 
 
@@ -122,105 +122,105 @@ def test_a_report_on_another_instrument_or_the_opposite_side_ends_no_order() -> 
     orders = OpenOrders()
     sent(orders, new())
     for wrong in ({"side": "2"}, {"symbol": "ETHUSDT"}):
-        orders.heard(report("5-1", "4", "4", **wrong), 1, ("BTCUSDT", "ETHUSDT"))
+        orders.hear_event(report("5-1", "4", "4", **wrong), 1, ("BTCUSDT", "ETHUSDT"))
     assert names(orders) == ["5-1"]
-    orders.heard(report("5-1", "4", "4", symbol="BTC/USDT", side=""), 1, ("BTCUSDT", "ETHUSDT"))
+    orders.hear_event(report("5-1", "4", "4", symbol="BTC/USDT", side=""), 1, ("BTCUSDT", "ETHUSDT"))
     assert names(orders) == []
 
 
 def test_an_ambiguous_word_ends_nothing() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "8", "8", ambiguous=True, order_id=""), 1)
-    orders.heard(RequestRejected(3, new().attempt, "5-1", ambiguous=True), 1)
+    orders.hear_event(report("5-1", "8", "8", ambiguous=True, order_id=""), 1)
+    orders.hear_event(RequestRejected(3, new().attempt, "5-1", ambiguous=True), 1)
     assert names(orders) == ["5-1"]
-    orders.heard(RequestRejected(3, new().attempt, "5-1"), 1)
+    orders.hear_event(RequestRejected(3, new().attempt, "5-1"), 1)
     assert names(orders) == []
 
 
 def test_an_amendment_in_place_renames_and_a_cancel_and_new_adds() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
-    orders.sent(amend(), 1, opens=False)
+    orders.hear_event(report("5-1", "0", "0"), 1)
+    orders.order_sent(amend(), 1, opens=False)
     assert names(orders) == ["5-1"]
-    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1"), 1)
+    orders.hear_event(report("5-2", "5", "0", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == ["5-2"]
-    orders.sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-2"), 1, opens=True)
+    orders.order_sent(amend(cl_ord_id="5-3", orig_cl_ord_id="5-2"), 1, opens=True)
     assert sorted(names(orders)) == ["5-2", "5-3"]
-    orders.heard(CancelRejected("5-3", "5-2", "77", ""), 1)
+    orders.hear_event(CancelRejected("5-3", "5-2", "77", ""), 1)
     assert names(orders) == ["5-2"]
 
 
 def test_an_amendment_in_place_leaves_nothing_behind() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
+    orders.hear_event(report("5-1", "0", "0"), 1)
     empty, attempts = OpenOrders().dump(), orders.dump()[1]
     for counter in range(2, 50):
-        orders.sent(amend(attempt=Attempt(5, counter), cl_ord_id=f"5-{counter}"), 1, opens=False)
+        orders.order_sent(amend(attempt=Attempt(5, counter), cl_ord_id=f"5-{counter}"), 1, opens=False)
     assert orders.dump()[1] == attempts and names(orders) == ["5-1"]
     orders.never_arrived(Attempt(5, 49))
     # As the report of a venue where the order keeps its name.
-    orders.heard(report("5-1", "5", "0", orig_cl_ord_id="5-1"), 1)
+    orders.hear_event(report("5-1", "5", "0", orig_cl_ord_id="5-1"), 1)
     assert names(orders) == ["5-1"]
-    orders.heard(report("5-1", "F", "2"), 1)
+    orders.hear_event(report("5-1", "F", "2"), 1)
     assert orders.dump() == empty
 
 
 def test_a_report_of_new_terms_without_a_quantity_leaves_the_quantity() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
+    orders.hear_event(report("5-1", "0", "0"), 1)
     before = orders.all()[0].order_qty
-    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=None), 1)
+    orders.hear_event(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=None), 1)
     assert [(order.cl_ord_id, order.order_qty) for order in orders.all()] == [("5-2", before)]
 
 
 def test_an_accepted_amendment_has_the_quantity_that_was_asked_for() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.sent(amend(), 1, opens=False)
-    orders.heard(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=Decimal("0.1")), 1)
+    orders.order_sent(amend(), 1, opens=False)
+    orders.hear_event(report("5-2", "5", "0", orig_cl_ord_id="5-1", order_qty=Decimal("0.1")), 1)
     assert [order.order_qty for order in orders.all()] == [amend().order_qty]
-    orders.heard(report("5-2", "5", "0", order_qty=Decimal("0.1")), 1)
+    orders.hear_event(report("5-2", "5", "0", order_qty=Decimal("0.1")), 1)
     assert [order.order_qty for order in orders.all()] == [amend().order_qty], "nothing was asked for"
 
 
 def test_a_strangers_order_is_followed_under_its_new_name() -> None:
     orders = OpenOrders()
-    orders.heard(report("by-hand", "0", "0", order_id="91"), 1)
-    orders.heard(report("by-hand-2", "5", "0", orig_cl_ord_id="by-hand", order_id="91"), 1)
+    orders.hear_event(report("by-hand", "0", "0", order_id="91"), 1)
+    orders.hear_event(report("by-hand-2", "5", "0", orig_cl_ord_id="by-hand", order_id="91"), 1)
     assert names(orders) == ["by-hand-2"]
     assert orders.dump()[1] == [], "no attempt of ours placed it"
-    orders.heard(report("by-hand-2", "F", "2", order_id=""), 1)
+    orders.hear_event(report("by-hand-2", "F", "2", order_id=""), 1)
     assert names(orders) == []
 
 
 def test_a_strangers_order_on_the_account_is_kept_too() -> None:
     orders = OpenOrders()
-    orders.heard(report("by-hand", "0", "0", order_id="91"), 1)
+    orders.hear_event(report("by-hand", "0", "0", order_id="91"), 1)
     assert names(orders) == ["by-hand"]
-    orders.heard(report("web-1", "4", "4", orig_cl_ord_id="by-hand", order_id="91"), 1)
+    orders.hear_event(report("web-1", "4", "4", orig_cl_ord_id="by-hand", order_id="91"), 1)
     assert names(orders) == []
 
 
 def test_an_order_that_the_venue_says_is_closed_when_it_refuses_the_cancel_is_not_open() -> None:
     orders = OpenOrders()
-    orders.sent(new(), 1, opens=True)
+    orders.order_sent(new(), 1, opens=True)
     name = new().cl_ord_id
-    orders.heard(CancelRejected("c", name, "77", "8", 1, "", unknown_order=True), 1)
-    orders.heard(CancelRejected("c", name, "77", "0", 0, "too fast"), 1)
+    orders.hear_event(CancelRejected("c", name, "77", "8", 1, "", unknown_order=True), 1)
+    orders.hear_event(CancelRejected("c", name, "77", "0", 0, "too fast"), 1)
     assert orders.find(name) is not None
-    orders.heard(CancelRejected("c", name, "77", "4", 0, "The order is closed."), 1)
+    orders.hear_event(CancelRejected("c", name, "77", "4", 0, "The order is closed."), 1)
     assert orders.find(name) is None
 
 
 def test_what_is_done_for_the_day_may_trade_on_another_one_and_has_to_be_cancelled() -> None:
     orders = OpenOrders()
     sent(orders, new())
-    orders.heard(report("5-1", "0", "0"), 1)
-    orders.heard(report("5-1", "3", "3"), 1)
+    orders.hear_event(report("5-1", "0", "0"), 1)
+    orders.hear_event(report("5-1", "3", "3"), 1)
     assert names(orders) == ["5-1"]
-    orders.heard(report("web-1", "3", "3", order_id="78"), 1)
+    orders.hear_event(report("web-1", "3", "3", order_id="78"), 1)
     assert names(orders) == ["5-1", "web-1"]

@@ -38,8 +38,8 @@ def test_an_illegal_step_changes_nothing() -> None:
 
 def test_later_numbers_wait_for_a_filler() -> None:
     queue = ReleaseQueue()
-    queue.add(item(5, 1, deadline_ns=100))
-    queue.add(item(6, 2))
+    queue.add_message(item(5, 1, deadline_ns=100))
+    queue.add_message(item(6, 2))
     (void,) = queue.acknowledged(2, 101)
     queue.replace(void, Step.STAMPED_LATE, b"filler", 3)
     assert queue.take_cleared() == []
@@ -50,7 +50,7 @@ def test_later_numbers_wait_for_a_filler() -> None:
 
 def test_what_is_cleared_but_blocked_can_still_be_withdrawn() -> None:
     queue = ReleaseQueue()
-    queue.add(item(5, 1, deadline_ns=100))
+    queue.add_message(item(5, 1, deadline_ns=100))
     assert queue.acknowledged(1, 100) == []
     assert queue.late(100 + LATE_NS) == []
     (late,) = queue.late(101 + LATE_NS)
@@ -62,9 +62,9 @@ def test_what_is_cleared_but_blocked_can_still_be_withdrawn() -> None:
 
 def test_numbers_rise() -> None:
     queue = ReleaseQueue()
-    queue.add(item(5, 1))
+    queue.add_message(item(5, 1))
     with pytest.raises(ValueError, match="5"):
-        queue.add(item(5, 2))
+        queue.add_message(item(5, 2))
 
 
 @given(st.lists(st.sampled_from(["add", "risky", "ack", "take", "withdraw"]), max_size=60), st.data())
@@ -89,7 +89,7 @@ def test_every_number_leaves_once_in_order_and_only_when_durable(acts: list[str]
             number, append = number + 1, append + 1
             new = item(number, append, stamp + data.draw(st.integers(0, 40)) if act == "risky" else None)
             contents[new.raw] = append
-            queue.add(new)
+            queue.add_message(new)
         elif act == "ack":
             durable = append
             for void in queue.acknowledged(durable, stamp):
