@@ -218,13 +218,16 @@ def test_metrics_are_served_and_alerts_comes_back_when_it_is_killed(
     stack: PrivateStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pid = stack.pid("alerts")
-    page = metrics_of(stack)
-    for sample in (
+    samples = (
         'fixring_environment{environment="simulated"} 1', 'fixring_actor_up{actor="session@generic"} 1',
         'fixring_actor_up{actor="supervisor-orders"} 1', 'fixring_session_up{session="session@binance"} 1',
         "fixring_metrics_unread 0", 'fixring_profit_today_net{strategy="all",currency="USDT"}',
-    ):  # fmt: skip
-        assert sample in page
+    )  # fmt: skip
+    # The day's profit is there once alerts has asked an order manager whose day has begun.
+    give_up_s, page = time.monotonic() + 60, metrics_of(stack)
+    while missing := [sample for sample in samples if sample not in page]:
+        assert time.monotonic() < give_up_s, missing
+        page = metrics_of(stack)
     assert run(["alerts", "test"]) == ExitStatus.OK
     stack.kill("alerts")
     give_up_s = time.monotonic() + 60

@@ -1,6 +1,7 @@
 """What takes long ends with whoever waits for it: a replay that nobody wants any more leaves no process."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def children() -> set[str]:
     """The processes that this one has started and that have not ended."""
     found = set[str]()
     for task in Path("/proc/self/task").iterdir():
-        found.update((task / "children").read_text().split())
+        # A thread may end between the two.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.update((task / "children").read_text().split())
     return found
 
 
