@@ -721,7 +721,7 @@ BUGS: dict[str, Bug] = {
     ),
     "missing-unasked": Bug(
         "An order of ours that is not among all open ones of the venue is not asked about.",
-        ((orders_fold.Fold, "_missing", lambda _: lambda *arguments: None),), 3900,
+        ((orders_fold.Fold, "_missing", lambda _: lambda *arguments: None),), 3900, version=7,
     ),
     "never-settled": Bug(
         "REST's word that there is no such order never settles one.",
@@ -740,15 +740,15 @@ BUGS: dict[str, Bug] = {
     ),
     "our-end-is-theirs": Bug(
         "Where a venue has no window, the end of our side of a connection ends what it carried.",
-        ((orders_fold, "window_closed", _any_end_counts),), 1300,
+        ((orders_fold, "window_closed", _any_end_counts),), 1300, version=7,
     ),
     "newest-clock-alone": Bug(
         "The venue's clock is that of the newest answer about trades, or none.",
-        ((TradesAsked, "venue_ns_by", _instead(_newest_alone)),), 660,
+        ((TradesAsked, "venue_ns_by", _instead(_newest_alone)),), 660, version=7,
     ),
     "fees-left-behind": Bug(
         "An order leaves memory though REST has not told its fees.",
-        ((Books, "_is_unsettled", _instead(_settled_without_fees)),), 1200,
+        ((Books, "_is_unsettled", _instead(_settled_without_fees)),), 1200, version=7,
     ),
     "gate-at-once": Bug(
         "Orders opens the gate as soon as a connection has caught up.",
