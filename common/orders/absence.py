@@ -97,12 +97,12 @@ def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, win
     effect."""
     # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or not
     # the connection lives; one whose connection died must be asked after its end was read.
-    if is_dead(line, connection) and window_ns:
-        asked_after = line.down_lsn < answer.ask.asked_lsn
-    elif is_dead(line, connection):
-        asked_after = line.up_connection > connection and line.up_lsn < answer.ask.asked_lsn
-    else:
+    if not is_dead(line, connection):
         asked_after = True
+    elif window_ns:
+        asked_after = line.down_lsn < answer.ask.asked_lsn
+    else:
+        asked_after = line.up_connection > connection and line.up_lsn < answer.ask.asked_lsn
     return asked_after and answer.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS
 
 

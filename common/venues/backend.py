@@ -297,6 +297,31 @@ class BookBackend(Protocol):
         """The checksum of a book, the best prices first; "" where the venue gives none."""
 
 
+class ChannelBooks:
+    """Those messages of a `BookBackend` whose public WebSocket has a channel of books and one of trades, each asked for
+    by symbol, and begins a book with all of it. `argument` is what stands in each request beside channel and symbol.
+    """
+
+    books_channel: str
+    trades_channel: str
+    argument: Mapping[str, str] = {}
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [self._channel("subscribe", name, symbols) for name in (self.books_channel, self.trades_channel)]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        return [self._channel(op, self.books_channel, (symbol,)) for op in ("unsubscribe", "subscribe")]
+
+    def ask_book(self, symbol: str, wall_ns: int) -> None:
+        """The WebSocket begins with it."""
+
+    def _channel(self, op: str, channel: str, symbols: Sequence[str]) -> str:
+        arguments = [{**self.argument, "channel": channel, "instId": symbol} for symbol in symbols]
+        return msgspec.json.encode({"op": op, "args": arguments}).decode()
+
+
 @runtime_checkable
 class ForgettingBackend(Protocol):
     """What a back end says as well whose venue forgets orders that were cancelled unfilled: `forgets_after_ns` after

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -23,6 +23,7 @@ from common.venues.backend import (
     BookFact,
     BookRows,
     BridgedTerms,
+    ChannelBooks,
     Fact,
     FillFact,
     HttpCall,
@@ -53,7 +54,6 @@ USED = frozenset({"43118", "45034", "50060"})
 NO_SUCH_ORDER = frozenset({"43001", "40109", "40768"})
 STATES = {"live": "0", "partially_filled": "1", "filled": "2", "cancelled": "4"}
 PAGE_ROWS = 100
-BOOKS, TRADES = "books", "trade"
 SUM_DEPTH = 25
 _ID = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
@@ -63,9 +63,12 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class BitgetBackend:
+class BitgetBackend(ChannelBooks):
     """A `Backend`."""
 
+    books_channel = "books"
+    trades_channel = "trade"
+    argument = {"instType": "SPOT"}
     processing_ns = 2 * NS_PER_S
     ping_ns = 25 * NS_PER_S
     websocket_path = "/private"
@@ -225,17 +228,6 @@ class BitgetBackend:
 
     # ---- the public WebSocket
 
-    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        return [_books("subscribe", channel, symbols) for channel in (BOOKS, TRADES)]
-
-    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        return [_books(op, BOOKS, (symbol,)) for op in ("unsubscribe", "subscribe")]
-
-    def ask_book(self, symbol: str, wall_ns: int) -> None:
-        """The WebSocket begins with it."""
-
     def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
         """See `BookBackend`. A subscription to trades begins with some that are old: a snapshot, which is left out."""
         if text == "pong":
@@ -246,7 +238,7 @@ class BitgetBackend:
                 return Push.REFUSED, ()
             arg, whole, rows = told["arg"], told.get("action") == "snapshot", told.get("data", ())
             symbol = name_field(arg, "instId")
-            if arg["channel"] == TRADES:
+            if arg["channel"] == self.trades_channel:
                 # The newest are told first.
                 return Push.OTHER, () if whole else tuple(_trade(symbol, row) for row in reversed(rows))
             return Push.OTHER, tuple(
@@ -264,11 +256,6 @@ class BitgetBackend:
         parts = [part for n in range(SUM_DEPTH) for rows in sides for part in rows[n : n + 1]]
         unsigned = zlib.crc32(":".join(parts).encode())
         return str(unsigned - (1 << 32) if unsigned >> 31 else unsigned)
-
-
-def _books(op: str, channel: str, symbols: Sequence[str]) -> str:
-    arguments = [{"instType": "SPOT", "channel": channel, "instId": symbol} for symbol in symbols]
-    return _encode({"op": op, "args": arguments}).decode()
 
 
 def _trade(symbol: str, row: Row) -> TradeFact:

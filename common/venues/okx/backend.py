@@ -22,6 +22,7 @@ from common.venues.backend import (
     BookFact,
     BookRows,
     BridgedTerms,
+    ChannelBooks,
     Fact,
     FillFact,
     HttpCall,
@@ -53,7 +54,6 @@ ACTS = ("new", "amend", "cancel")
 RECENT_FILLS_NS = 71 * 3600 * NS_PER_S
 """The endpoint of recent fills has three days of them; the one of older ones may be late by minutes."""
 
-BOOKS, TRADES = "books", "trades"
 GUARD_TAG = "fixringguard"
 PAGE_ROWS = 100
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
@@ -63,9 +63,11 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class OkxBackend:
+class OkxBackend(ChannelBooks):
     """A `Backend`."""
 
+    books_channel = "books"
+    trades_channel = "trades"
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     guard_s = 60
@@ -207,17 +209,6 @@ class OkxBackend:
 
     # ---- the public WebSocket
 
-    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        return [_books("subscribe", channel, symbols) for channel in (BOOKS, TRADES)]
-
-    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        return [_books(op, BOOKS, (symbol,)) for op in ("unsubscribe", "subscribe")]
-
-    def ask_book(self, symbol: str, wall_ns: int) -> None:
-        """The WebSocket begins with it."""
-
     def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
         """See `BookBackend`. seqId is the number of a push and prevSeqId of the one before it."""
         if text == "pong":
@@ -227,7 +218,7 @@ class OkxBackend:
             if told.get("event") == "error":
                 return Push.REFUSED, ()
             channel, rows = told["arg"]["channel"], told.get("data", ())
-            if channel == TRADES:
+            if channel == self.trades_channel:
                 return Push.OTHER, tuple(map(_trade, rows))
             whole = told.get("action") == "snapshot"
             return Push.OTHER, tuple(
@@ -243,10 +234,6 @@ class OkxBackend:
     def book_sum(self, bids: BookRows, offers: BookRows) -> str:
         """There is none any more: numbers tell a gap."""
         return ""
-
-
-def _books(op: str, channel: str, symbols: Sequence[str]) -> str:
-    return _encode({"op": op, "args": [{"channel": channel, "instId": symbol} for symbol in symbols]}).decode()
 
 
 def _trade(row: Row) -> TradeFact:
