@@ -2,8 +2,9 @@
 
 A venue's rate is counted so that it cannot be exceeded: from a message's numbering until one window after it left
 (`MessageRate`). Who may use how much of it: what adds risk leaves the share that is kept for what adds none. Whatever
-is sent at will leaves a share for the answers that the venue makes the FIX session give, and all of it one for the kill
-switch, which nothing else can use up. So the kill switch's first message always finds room.
+is sent at will leaves a share for the answers that the venue makes the FIX session give, and one for the kill switch,
+which nothing else can use up. So the kill switch's first message always finds room, and behind all of them one is left
+for the Logout(5) that may have to end the connection.
 
 Where nobody outside counts along, a token bucket is enough (`Bucket`, the generic cell rate algorithm): it knows no
 drift, and needs no timer.
@@ -70,8 +71,10 @@ class MessageRate(Departures):
         self.messages = messages
         reserved = round(messages * self._reserved_ratio)
         self.answers = kill = max(1, messages // SHARE)
-        at_will = max(1, messages - kill - self.answers)
-        self._limits = {Use.RISK: min(messages - reserved, at_will), Use.SAFE: at_will, Use.KILL: messages}
+        # One is for the last word of a connection, a Logout(5). Of a very few the kill switch has more than half.
+        of_kill = max(messages // 2 + 1, messages - self.answers - 1)
+        at_will = max(1, of_kill - kill)
+        self._limits = {Use.RISK: min(messages - reserved, at_will), Use.SAFE: at_will, Use.KILL: of_kill}
 
     def keep_within(self, maximum: int, interval_ns: int) -> bool:
         """Lower the rate to one that never has more than `maximum` messages in any interval; whether it was above.

@@ -413,9 +413,12 @@ class Fold:
             self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
 
     def _is_answered(self, cancel: CancelOrder) -> bool:
-        """Whether the cancel has its first answer. Its outcome may have left memory; the wish for it stays for as long
-        as its order may be open."""
-        if self.books.names.get(cancel.strategy, cancel.number) is not None:
+        """Whether the cancel has its first answer, or may have had it: whoever was not told repeats it. Its outcome may
+        have left memory; the wish for it stays for as long as its order may be open."""
+        names = self.books.names
+        if names.get(cancel.strategy, cancel.number) is not None:
+            return True
+        if names.may_be_forgotten(cancel.strategy, cancel.number):
             return True
         order = self.books.orders.get((cancel.target_strategy, cancel.target_number))
         return order is not None and (order.wish_strategy, order.wish_number) == (cancel.strategy, cancel.number)

@@ -194,7 +194,10 @@ class Remembered(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Names:
-    """The highest number of each strategy, for ever, and what became of the latest commands."""
+    """The highest number of each strategy, for ever, and what became of the latest commands.
+
+    `forgotten` is the highest number of each strategy whose outcome has left memory.
+    """
 
     def __init__(
         self,
@@ -203,6 +206,7 @@ class Names:
     ) -> None:
         """`remembered` bounds the commands whose outcome is kept; `command_left` is told of each that is dropped."""
         self.highest: dict[str, int] = {}
+        self.forgotten: dict[str, int] = {}
         self._commands: OrderedDict[tuple[str, int], Remembered] = OrderedDict()
         self._bound = remembered
         self._command_left = command_left
@@ -218,13 +222,21 @@ class Names:
         commands = self._commands
         commands[strategy, number] = remembered
         if len(commands) > self._bound:
-            self._command_left(*commands.popitem(last=False))
+            (whose, oldest), left = commands.popitem(last=False)
+            self.forgotten[whose] = max(oldest, self.forgotten.get(whose, 0))
+            self._command_left((whose, oldest), left)
+
+    def may_be_forgotten(self, strategy: str, number: int) -> bool:
+        """Whether the command is not in memory, and its outcome may have been."""
+        return number <= self.forgotten.get(strategy, 0) and (strategy, number) not in self._commands
 
     def dump(self) -> tuple[dict[str, int], list[tuple[str, int, Remembered]]]:
-        """Everything, for a snapshot."""
+        """Everything but what is forgotten, for a snapshot."""
         return self.highest, [(*name, remembered) for name, remembered in self._commands.items()]
 
-    def load(self, highest: dict[str, int], commands: list[tuple[str, int, Remembered]]) -> None:
+    def load(
+        self, highest: dict[str, int], forgotten: dict[str, int], commands: list[tuple[str, int, Remembered]]
+    ) -> None:
         """The contrary of `dump`."""
-        self.highest = dict(highest)
+        self.highest, self.forgotten = dict(highest), dict(forgotten)
         self._commands = OrderedDict(((strategy, number), what) for strategy, number, what in commands)

@@ -145,6 +145,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     closed: list[Order] = []
     own: list[tuple[str, Position]] | None = None
     day: Day = Day()
+    forgotten: dict[str, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -184,6 +185,7 @@ def dump_books(books: Books) -> bytes:
             [books.orders[name] for name in (*books.unsettled, *books.closed)],
             [(strategy, held) for (strategy, _, _), held in books.own.items()],
             books.day,
+            books.names.forgotten,
         )
     )
 
@@ -219,7 +221,7 @@ def load_books(
         books.take_own(dump.own)
     books.day = dump.day
     books.highest_attempt = dump.highest_attempt
-    books.names.load(dump.highest, dump.commands)
+    books.names.load(dump.highest, dump.forgotten, dump.commands)
     books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}
     books.sessions = {each.session: each for each in (*dump.sessions, *[older.session() for older in dump.venues])}
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}

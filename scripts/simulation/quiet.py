@@ -24,6 +24,7 @@ from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import PROBE, SILENT_AFTER_NS, TRADERS, Vigil
 from scripts.simulation.trader import Trader, is_settled
 from scripts.simulation.world import World
+from services.exchange.core import ExchangeCore
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 
@@ -36,6 +37,8 @@ AGREE_WITHIN_NS = 60 * NS_PER_S
 PACED = frozenset({"kraken"})
 PACED_TIMES = 4
 """So many times as long where REST is asked once a second: that an order is absent takes some eight requests."""
+
+REQUESTS_OF_ABSENCE = 4
 
 NUMBERS_WITHIN_NS = 10 * NS_PER_S
 LONGEST_WINDOW_NS = 30 * NS_PER_S
@@ -269,7 +272,8 @@ class _Probe:
 
     def trade(self) -> None:
         """Raises Violation where the system does not trade within the bound."""
-        _wait(self._world, TRADE_WITHIN_NS, "alive-again", self._acknowledged, self._state)
+        within_ns = TRADE_WITHIN_NS + _asked_within_ns(self._world, self._venue)
+        _wait(self._world, within_ns, "alive-again", self._acknowledged, self._state)
 
     def _state(self) -> object:
         return self._venue, self._symbol, self._answers[-3:]
@@ -332,6 +336,8 @@ class _Gone:
         for name in self._names:
             # It may have lost its name to another instance in the storm.
             world.kill(name)
+        # What a kill sent over REST before it was lifted cancels when the exchange reads it.
+        _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _held(world), lambda: _held(world))
         _wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
         for name in self._names:
             for venue in world.plan.venues:
@@ -398,6 +404,12 @@ class _Gone:
         return [leg for number in numbers for leg in legs[strategy, number] if leg in there]
 
 
+def _held(world: World) -> list[str]:
+    """The exchanges that hold requests up which they have not read yet."""
+    cores = [(venue, world.processes[f"exchange@{venue}"].core) for venue in world.plan.venues]
+    return [venue for venue, core in cores if isinstance(core, ExchangeCore) and core.holds_requests]
+
+
 class _Audit:
     """What orders says, against the exchanges' own logs."""
 
@@ -455,6 +467,16 @@ class _Audit:
             if held.get((venue, symbol), 0) != true_position:
                 return f"position in {symbol} at {venue}: {held.get((venue, symbol), 0)} with us, {true_position} there"
         return ""
+
+
+def _asked_within_ns(world: World, venue: str) -> int:
+    """How long a venue that is asked once a second takes to tell of every order in doubt: of each it is asked among the
+    open and the closed orders, twice where it knows none, before the session trades."""
+    core = world.processes["orders"].core
+    if venue not in PACED or not isinstance(core, OrdersCore):
+        return 0
+    asked = sum(core.books.needs_asking(order) for order in core.books.open_orders(venue))
+    return asked * REQUESTS_OF_ABSENCE * NS_PER_S
 
 
 def _agree_within_ns(world: World) -> int:

@@ -348,4 +348,18 @@ REGRESSIONS = (
         "An order at Bybit was cancelled over REST while nobody was logged on, and the one question about it after the"
         " next logon failed: it was shown as open for ever. What is not among all open orders is asked about.",
     ),
+    Regression(
+        Case(5045, 2000, version=7), "one-outcome",
+        "A cancel was on its way when its order was closed, was refused when it was repeated, and told as sent when it"
+        " left at last, long after: the refusal had left memory. What may have been told and forgotten is not told.",
+    ),
+    Regression(
+        Case(6347, 2000, version=8), "within-rate",
+        "The kill switch might use all that the venue allows: the Logout(5) for a wrong MsgSeqNum(34) was one message"
+        " too many. One is left for it.",
+    ),
+    Regression(
+        Case(5775, 2000, version=8), "left-is-left",
+        "The checker's: the exchange held a kill's cancels up until long after the resume, and then read them.",
+    ),
 )

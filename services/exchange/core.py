@@ -139,6 +139,11 @@ class ExchangeCore(Core):
         """Whether it has recovered, and still runs."""
         return self._ready
 
+    @property
+    def holds_requests(self) -> bool:
+        """Whether a fault keeps it from reading what has come."""
+        return bool(self._held)
+
     def abandon(self) -> None:
         """Let go of the log as a killed process would; for the simulator and tests."""
         if self._ready:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.messages import Ask, CancelAll, CancelOrder, Kind, NewOrder, RestOrder
+from common.messages import Ask, CancelAll, CancelOrder, CancelRequest, Kind, NewOrder, RestOrder
 from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index, MemoryIndex
@@ -228,3 +228,22 @@ def test_a_ledger_of_many_more_fills_than_memory_holds() -> None:
     for number in range(300):
         ledger.begin_record(21_000 + number)
         assert ledger.trade(*PLACE, str(number), "", "12"[number % 2], D(1), D(100)) is None
+
+
+def test_a_cancel_whose_answer_left_memory_is_not_answered_again(ring: Filling) -> None:
+    """It was on its way when its order was closed, and said again it was refused; then what was on its way was sent."""
+    order = ring.new(500)
+    ring.sent(order)
+    ring.report(order, "0", "0", order_id="V500")
+    ring.request(CancelRequest(0, 501, 500))
+    cancel = ring.last(CancelOrder)
+    ring.report(order, "4", "4", order_id="V500")
+    ring.request(CancelRequest(0, 501, 500))
+    assert ring.outcomes()[-1] == (501, "refused")
+    for number in range(502, 502 + 2 * SMALL.remembered):
+        ring.filled(number)
+    told = ring.outcomes()
+    ring.sent(cancel)
+    assert ring.outcomes() == told
+    ring.request(CancelRequest(0, 501, 500))
+    assert ring.outcomes()[-1] == (501, "refused")

@@ -91,7 +91,7 @@ def test_the_rate_leaves_a_share_for_cancels(tmp_path: Path) -> None:
     assert set(refusals(world)) == {Reason.SESSION_RATE}
     for counter in range(8, 16):
         world.command(world.cancel_order(counter, "7-1"))
-    assert heard(world, 35).count("F") == 3, "one of ten is the kill switch's, and one is for answers"
+    assert heard(world, 35).count("F") == 2, "of ten one is the kill switch's, one for answers, one for a Logout(5)"
     world.advance(1001)
     world.command(world.new_order(20))
     assert heard(world, 11)[-1] == "7-20"

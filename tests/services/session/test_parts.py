@@ -34,9 +34,18 @@ def test_what_waits_counts_as_sent() -> None:
     rate = MessageRate(messages=40, window_ms=1000, reserved=10)
     now = Instant(0, 10**9)
     assert rate.room(29, now, Use.RISK) == 1 and not rate.room(30, now, Use.RISK)
-    assert rate.room(30, now, Use.SAFE) == 6, "two are the kill switch's, and two are for answers"
-    assert not rate.room(36, now, Use.SAFE) and rate.room(36, now, Use.KILL) == 4
-    assert not rate.room(40, now, Use.KILL)
+    assert rate.room(30, now, Use.SAFE) == 5, "two are the kill switch's, two for answers, one is for a Logout(5)"
+    assert not rate.room(35, now, Use.SAFE) and rate.room(35, now, Use.KILL) == 2
+    assert not rate.room(37, now, Use.KILL)
+
+
+@pytest.mark.parametrize("messages", [4, 20, 100, 1000])
+def test_the_venues_answers_and_a_logout_find_room_behind_the_kill(messages: int) -> None:
+    rate = MessageRate(messages, window_ms=1000, reserved=1)
+    used_up = rate.room(0, Instant(0, 10**9), Use.KILL)
+    answers = min(rate.answers, messages - used_up - 1)
+    assert used_up > messages // 2 and used_up + answers + 1 <= messages
+    assert answers == rate.answers or messages < 6
 
 
 def test_the_clock_is_a_lower_bound_that_tightens_and_starts_anew_with_the_journal() -> None:

@@ -259,7 +259,7 @@ def test_orders_are_cancelled_one_by_one_as_the_venues_rate_allows(tmp_path: Pat
         world.venue_says("8", line)
     world.control("kill")
     world.advance(900)
-    assert heard(world, 41) == ["web-0", "web-1"]
+    assert heard(world, 41) == ["web-0"]
     for _ in range(3):
         answer_cancels(world)
         world.advance(10_000)
