@@ -19,7 +19,7 @@ import msgspec
 import zmq
 
 from common.actor.control import NoAnswer, NotRunning, is_running
-from common.config import FixConfig, Kind
+from common.config import Config, FixConfig
 from common.messages import CommandOutcome, EntryAnswer, Hello, NewOrderRequest, Reason, Terms, Welcome, encode
 from scripts.torture.means import Answers
 from scripts.torture.scene import Fault, LeftOut, Scene, Wrong, await_struck, begin_fault
@@ -180,10 +180,15 @@ def take_away(folder: Path) -> None:
 
 def _run_folder(scene: Scene) -> None:
     """The supervisors see it, and everybody takes his place in a new one."""
-    take_away(scene.stack.run_folder)
+    take_run_folder(scene.stack.run_folder, scene.stack.config)
+
+
+def take_run_folder(run_folder: Path, config: Config) -> None:
+    """Remove that run folder of a stack, and wait until its supervisors are in a new one. Raises Wrong."""
+    take_away(run_folder)
     until_s = time.monotonic() + ANSWER_S
-    supervisors = [lock_name(kind) for kind in Kind]
-    while missing := [name for name in supervisors if not is_running(scene.stack.run_folder, name)]:
+    supervisors = [lock_name(kind) for kind in config.kinds_here]
+    while missing := [name for name in supervisors if not is_running(run_folder, name)]:
         if time.monotonic() > until_s:
             raise Wrong(f"{', '.join(missing)} have not made the run folder anew within {ANSWER_S:g} s")
         time.sleep(0.02)
