@@ -156,7 +156,7 @@ def _session_row(seen: Seen, name: str) -> dict[str, Any]:
         "offset_ms": detail.get("clock_offset_ms"), "gate": detail.get("gate", ""), "kill": detail.get("kill", ""),
         "rate_used": detail.get("rate_used"), "rate_limit": detail.get("rate_limit"),
         "unreleased": detail.get("unreleased"), "may_be_open": detail.get("may_be_open"),
-        "logons": 0 if view is None else view.logons[own] if name.startswith("session@") else None,
+        "logons": 0 if view is None else view.logons(own) if name.startswith("session@") else None,
         "ack_p50_ms": told.get("p50_ms"), "ack_p99_ms": told.get("p99_ms"), "acks": told.get("count", 0),
         "schedule": detail.get("schedule", ""), "failed_logon": detail.get("failed_logon", ""),
         "by_hand": name.startswith("session@"),

@@ -4,12 +4,12 @@ Pure: a record in, and what is shown stands in the fields. What is counted here 
 desk began (`since_ns`), and is said so on the pages; what matters is folded, and is whole.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from common.journal import TICK, Record
-from common.messages import Kind, OperatorAct, SessionChanged, SessionState
+from common.messages import DayBegan, Kind, OperatorAct, SessionChanged, SessionState
 from common.orders.acknowledgements import Acknowledgements
 from common.orders.books import Books, OrderName
 from common.orders.changes import CommandDecided, OrderChanged
@@ -62,8 +62,7 @@ class View:
         self.fills: deque[tuple[int, int, OrderChanged]] = deque(maxlen=KEPT_FILLS)
         self.tallies: dict[str, Tally] = {}
         self.acknowledgements = Acknowledgements()
-        self.logons: Counter[str] = Counter()
-        """By session: how often it has logged on since the day began, or since `since_ns`."""
+        self._logons_ns: dict[str, list[int]] = {}
         self.applied = 0
         self.told_lsn = books.lsn
         """The last record of which `take_changed` has told."""
@@ -97,7 +96,11 @@ class View:
         elif kind == SESSION:
             self._take_step(record)
         elif kind == DAY_BEGAN:
-            self.logons.clear()
+            self._take_day(record)
+
+    def logons(self, session: str) -> int:
+        """How often the session has logged on since the day began, or since `since_ns`."""
+        return len(self._logons_ns.get(session, ()))
 
     def note_changed(self, orders: Mapping[OrderName, Order]) -> None:
         """These orders are another than they were told as."""
@@ -140,4 +143,12 @@ class View:
     def _take_step(self, record: Record) -> None:
         payload = payload_of(record)
         if isinstance(payload, SessionChanged) and payload.state is SessionState.LOGGED_ON:
-            self.logons[payload.session] += 1
+            self._logons_ns.setdefault(payload.session, []).append(record.stamp_ns)
+
+    def _take_day(self, record: Record) -> None:
+        """The log is told of a day some time after it began, at a start after the first logons: those are of that
+        day."""
+        payload = payload_of(record)
+        if isinstance(payload, DayBegan):
+            for session, stamps in self._logons_ns.items():
+                self._logons_ns[session] = [stamp_ns for stamp_ns in stamps if stamp_ns >= payload.began_ns]

@@ -9,7 +9,7 @@ from common.actor.order_books import account_facts
 from common.config import Config
 from common.instant import NS_PER_S, Instant
 from common.journal import OsFiles, Record, iterate
-from common.messages import Kind, OperatorAct, encode
+from common.messages import DayBegan, Kind, OperatorAct, SessionChanged, SessionState, encode
 from common.orders.books import Books
 from common.orders.fold import Fold
 from scripts.bench.long_journal import write_long_journal
@@ -121,6 +121,24 @@ def test_an_act_is_shown_with_its_name_and_only_changed_orders_are_told_again(co
     view.apply(Record(lsn + 1, stamp_ns, int(Kind.OPERATOR), "orders", 1, 1, 1, lsn, encode(watch)))
     told = documents.overview(seen_of(config, tail, stamp_ns))["last_act"]
     assert (told["by"], told["act"], told["text"], told["actor"]) == ("alice/desk", "halt", "firm", "risk")
+
+
+def test_a_logon_counts_for_the_day_in_which_it_was_whenever_the_log_is_told_of_that_day(config: Config) -> None:
+    view = View(Books(account_facts(config)))
+    logon = SessionChanged("generic", 1, 1, SessionState.LOGGED_ON, 1, 1)
+    steps = [
+        ("session@generic", Kind.SESSION, logon, 1),
+        ("risk", Kind.DAY_BEGAN, DayBegan("2026-09-20", "UTC", STAMP_NS), 2),
+        ("session@generic", Kind.SESSION, logon, 3),
+        ("session@generic", Kind.SESSION, logon, 5),
+        ("risk", Kind.DAY_BEGAN, DayBegan("2026-09-21", "UTC", STAMP_NS + 4 * NS_PER_S), 6),
+    ]  # fmt: skip
+    counts = []
+    for lsn, (writer, kind, payload, second) in enumerate(steps, 1):
+        stamp_ns = STAMP_NS + second * NS_PER_S
+        view.apply(Record(lsn, stamp_ns, int(kind), writer, 1, 1, 1, lsn, encode(payload)))
+        counts.append(view.logons("generic"))
+    assert counts == [1, 1, 2, 3, 1] and view.logons("binance") == 0
 
 
 def test_who_reads_too_slowly_gets_the_whole_page_again_and_holds_nothing_up() -> None:
