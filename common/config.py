@@ -167,8 +167,8 @@ class JournalConfig(Section, frozen=True, kw_only=True):
     `snapshot_records`: A snapshot of orders, risk and sessions is made each time the log has grown by this many
     records. A start replays little more than that.
     `past_snapshots`: So many of risk and of each session are kept, for `fixring journal state` and the desk's time
-    travel to begin at the nearest: so far back times `snapshot_records` they replay about `snapshot_records` at most. A
-    start may need two.
+    travel to begin at the nearest: so far back times `snapshot_records` they replay about `snapshot_records` at most.
+    Older ones stay ten times `snapshot_records` apart. A start may need two.
     `emergency_folder`: Where the kill switch's latch and the sessions' emergency files are; may be on another disk.
     """
 

@@ -21,7 +21,9 @@ from common.journal import JournalError, NotThere, OsFiles, Reader
 from common.journal.errors import NoneLoads, ReadFailed
 from common.journal.frames import Record
 from common.journal.snapshots import (
+    FOR_A_START,
     KEPT,
+    Keeping,
     Snapshot,
     newest_fold_version,
     newest_snapshot,
@@ -31,6 +33,10 @@ from common.journal.snapshots import (
     write_snapshot,
 )
 from common.messages import Kind, StateHash
+
+FAR_APART = 10
+"""Of old snapshots for the past those stay that are so many rounds apart: what is far back is folded from one of them.
+"""
 
 
 class StateDiffers(Exception):
@@ -221,10 +227,11 @@ def make_snapshot(
     state: Foldable,
     upto_lsn: int | None = None,
     load: Callable[[bytes], Foldable] | None = None,
-    keep: int = KEPT,
+    keep: Keeping = FOR_A_START,
 ) -> int:
     """Fold `state` on to the end of the durable log, or to `upto_lsn` where that comes first, write it down, and return
-    the LSN that it stands on. With `load` what was written is loaded before an older one goes; `keep` stay.
+    the LSN that it stands on. With `load` what was written is loaded before an older one goes; those
+    to `keep` stay.
 
     Raises StateDiffers, DoesNotLoad, and what the log's reader and the snapshot's writer raise.
     """
@@ -320,7 +327,7 @@ def run_snapshot_program(
 
     `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
     snapshots, and says how far that goes: no snapshot goes further. With `for_the_past` as many are kept as the
-    configuration says, for somebody to look at the past; else what a start may need.
+    configuration says, and of older ones some, for somebody to look at the past; else what a start may need.
     """
     begin_collecting()
     try:
@@ -329,7 +336,8 @@ def run_snapshot_program(
         state = newest(config)
         # It was loaded from a snapshot, where it is no empty one.
         begun = state.lsn
-        keep = config.stack.journal.past_snapshots if for_the_past else KEPT
+        own = config.stack.journal
+        keep = Keeping(own.past_snapshots, FAR_APART * own.snapshot_records) if for_the_past else FOR_A_START
         lsn = make_snapshot(config, name, state, beside, loader(config), keep)
         made = Made(lsn, loadable_lsns(config, name, loader(config), frozenset((begun, lsn))))
     except ConfigError as error:

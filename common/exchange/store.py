@@ -20,7 +20,7 @@ from common.journal.files import Files
 from common.journal.frames import MAX_PAYLOAD_BYTES, Entry
 from common.journal.log import Log
 from common.journal.reader import Reader, iterate
-from common.journal.snapshots import Snapshot, newest_snapshot, prune_snapshots, write_snapshot
+from common.journal.snapshots import Keeping, Snapshot, newest_snapshot, prune_snapshots, write_snapshot
 
 # Rows that wait in memory for the history before they are handed over.
 FLUSH_ROWS = 1000
@@ -164,7 +164,7 @@ class Store:
         self._log.write_mark()
         image = _encode_image(Image(self.state.dump(), self.sent.marks()))
         write_snapshot(self._snapshots, self._files, Snapshot(self._settings.name, self._log.end, b"", image))
-        prune_snapshots(self._snapshots, self._files, self._settings.name, SNAPSHOTS_KEPT)
+        prune_snapshots(self._snapshots, self._files, self._settings.name, Keeping(SNAPSHOTS_KEPT))
         # Two snapshots ago: the older one must still stand on a record, and resends read from there on.
         self._log.drop_before(min(self._snapshot_lsn, self.sent.oldest_lsn(self._snapshot_lsn)))
         self._snapshot_lsn = self._log.last_lsn

@@ -28,6 +28,18 @@ _MAGIC = int.from_bytes(b"FXRN", "little")
 _HEADER = struct.Struct("<IIHHIQIIQ32s")
 
 
+class Keeping(NamedTuple):
+    """Which snapshots of one name stay: the `newest` ones, and with `apart` of those older ones that still stand in the
+    log the oldest, and from there on such as are at least so many records apart.
+    """
+
+    newest: int = KEPT
+    apart: int = 0
+
+
+FOR_A_START = Keeping()
+
+
 class Snapshot(NamedTuple):
     """An actor's folded state after the record `at` (its LSN and checksum), with the state's own `digest`.
 
@@ -156,8 +168,10 @@ def trusted_lsn(journal: Folder, files: Files, name: str) -> int:
     return 0 if snapshot is None else snapshot.at.lsn
 
 
-def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT, log: Reader | None = None) -> list[str]:
-    """Remove all but the newest `keep` snapshots of `name`; the names removed.
+def prune_snapshots(
+    folder: Folder, files: Files, name: str, keep: Keeping = FOR_A_START, log: Reader | None = None
+) -> list[str]:
+    """Remove all snapshots of `name` but those to `keep`; the names removed.
 
     With `log`, those that are not to be read or do not stand in it go first and do not count; those of a later form are
     a later program's, and stay. As many are looked at as a start may need; older ones, kept for the past to be seen,
@@ -167,18 +181,32 @@ def prune_snapshots(folder: Folder, files: Files, name: str, keep: int = KEPT, l
     counted: list[int] = []
     sound = 0
     for lsn in reversed(_lsns(folder, files, name)):
-        usable = _usable(folder, files, name, lsn, log) if log is not None and sound < min(keep, KEPT) else True
+        usable = _usable(folder, files, name, lsn, log) if log is not None and sound < min(keep.newest, KEPT) else True
         if usable:
             counted.append(lsn)
             sound += 1
         elif usable is False:
             useless.append(lsn)
-    gone = [_file(name, lsn) for lsn in (*reversed(useless), *reversed(counted[keep:]))]
+    old = _too_many(counted[: keep.newest - 1 : -1], keep.apart, log)
+    gone = [_file(name, lsn) for lsn in (*reversed(useless), *old)]
     try:
         for file in gone:
             files.remove(f"{folder}/{file}")
     except OSError as error:
         raise LogFailed(f"{folder}: removing old snapshots", error) from error
+    return gone
+
+
+def _too_many(lsns: list[int], apart: int, log: Reader | None) -> list[int]:
+    """Which of those that stand there, ascending, go. Raises Damage, ReadFailed."""
+    first_lsn = log.first_lsn() if apart and lsns and log is not None else 0
+    gone: list[int] = []
+    next_lsn = first_lsn - 1
+    for lsn in lsns:
+        if apart and lsn >= next_lsn:
+            next_lsn = lsn + apart
+        else:
+            gone.append(lsn)
     return gone
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from common.actor.snapshots import make_snapshot
 from common.config import CHECKOUT, Config, load
+from common.journal.snapshots import Keeping
 from scripts.bench.long_journal import write_long_journal
 from services.risk.make_snapshot import Folded, newest_state
 from services.risk.state import WRITER
@@ -61,9 +62,9 @@ def _make_snapshots(config: Config, last: int, every: int) -> None:
     risk = Folded(newest_state(config))
     sessions = {f"session@{name}": Checked(newest_folded(name, config)) for name in config.sessions}
     for lsn in range(every, last + 1, every):
-        make_snapshot(config, WRITER, risk, lsn, keep=last)
+        make_snapshot(config, WRITER, risk, lsn, keep=Keeping(last))
         for name, folded in sessions.items():
-            make_snapshot(config, name, folded, lsn, keep=last)
+            make_snapshot(config, name, folded, lsn, keep=Keeping(last))
 
 
 def _look_at(lsn: int, environ: dict[str, str]) -> Moment:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
-from common.actor.order_books import newest_books
 from common.config import Config, load
 from common.csv_text import csv_text
 from common.decimals import short
@@ -26,6 +25,7 @@ from scripts.cli.journal import FROM, TO, Range
 from scripts.cli.journal_parts import AS_JSON, checked
 from scripts.cli.money import NOBODY
 from scripts.cli.tables import table
+from scripts.journal.past import books_at
 
 TITLES = (
     "time", "lsn", "kind", "strategy", "order", "venue", "account", "symbol", "quantity", "price", "value", "fee",
@@ -93,11 +93,10 @@ def _period_of(days: Schedule, day: str) -> Period:
 
 
 def _lines(config: Config, place: Range) -> Iterator[BlotterLine]:
-    """What the range's records have moved: the books before it are from a snapshot, or folded from the log's
-    beginning."""
-    books = newest_books(config, place.reader, place.from_lsn - 1)
+    """What the range's records have moved, on the books as they were before it. Raises JournalError."""
+    books = books_at(config, place.reader, place.from_lsn - 1)
     blotter = Blotter(Fold(books))
-    for block in blocks(place.reader, max(books.lsn + 1, place.reader.first_lsn()), place.upto_lsn):
+    for block in blocks(place.reader, books.lsn + 1, place.upto_lsn):
         for record in block.records:
             lines = list(blotter.take_record(record))
             if record.lsn >= place.from_lsn:

@@ -5,10 +5,11 @@ The facts that a fold needs of a venue (base assets, windows) come from today's 
 
 
 from common.actor.order_books import newest_books
-from common.actor.snapshots import load_newest
+from common.actor.snapshots import has_beginning, load_newest
 from common.config import Config
-from common.journal import OsFiles, Reader, Record
+from common.journal import JournalError, OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
+from common.journal.snapshots import snapshot_folder, verified_lsns
 from common.orders.books import Books
 from common.orders.fold import Fold
 from common.orders.views import position_event, standing_order
@@ -18,12 +19,39 @@ from services.orders.settings import orders_settings
 from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings
-from services.risk.state import RiskState
+from services.risk.state import WRITER, RiskState
 from services.session.history import History
 from services.session.make_snapshot import dialect_of
 from services.session.recovery import Folded, load_folded
 
 SESSION = "session@"
+MOST_SNAPSHOTS = 10_000
+
+
+class OutOfReach(JournalError):
+    """What is asked about stands before everything that the log can be folded from."""
+
+    def __init__(self, lsn: int, reach_lsn: int) -> None:
+        super().__init__(
+            f"what stood after record {lsn} cannot be told: the log's beginning was dropped, and the oldest snapshot "
+            f"to begin from stands on record {reach_lsn}. Ask for what came later: --from {reach_lsn + 1}"
+            if reach_lsn
+            else f"what stood after record {lsn} cannot be told: the log's beginning was dropped, and there is no "
+            "snapshot to begin from"
+        )
+
+
+def books_at(config: Config, reader: Reader, upto_lsn: int) -> Books:
+    """The books of the newest snapshot that stands on that record at most, else empty ones where the log has its
+    beginning. They are those of risk, of which more are kept than of orders, and which by the one fold are the same.
+
+    Raises OutOfReach, ReadFailed.
+    """
+    books = newest_state(config, reader, upto_lsn).books
+    if not books.lsn and not has_beginning(reader):
+        found = verified_lsns(snapshot_folder(reader.folder), OsFiles(), WRITER, reader, MOST_SNAPSHOTS)
+        raise OutOfReach(upto_lsn, found[-1] if found else 0)
+    return books
 
 
 class Past:

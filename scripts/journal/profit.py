@@ -16,7 +16,7 @@ from common.orders.facts import VenueFacts, facts_of
 from common.orders.fold import Fold
 from common.orders.money import Place, Price, held_by, net_by_strategy, rates_in, told_lines
 from common.past.replay import blocks
-from services.risk.make_snapshot import newest_state
+from scripts.journal.past import books_at
 
 
 class Sample(NamedTuple):
@@ -67,9 +67,8 @@ class ProfitHistory:
 def profit_history(
     config: Config, reader: Reader, from_lsn: int, upto_lsn: int | None, every_ns: int
 ) -> Iterator[Sample]:
-    """The samples of a range, and one at its end. It begins to fold at the newest snapshot of risk before it, whose
-    books are those of orders. Raises JournalError."""
-    books = newest_state(config, reader, from_lsn - 1).books
+    """The samples of a range, and one at its end. Raises JournalError."""
+    books = books_at(config, reader, from_lsn - 1)
     history = ProfitHistory(config, Fold(books), every_ns)
     for block in blocks(reader, books.lsn + 1, upto_lsn):
         yield from history.take(block.records, from_lsn)

@@ -17,7 +17,7 @@ from common.journal import (
     write_snapshot,
 )
 from common.journal.frames import VERSION
-from common.journal.snapshots import prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
+from common.journal.snapshots import Keeping, prune_snapshots, read_snapshot, trusted_lsn, verified_lsns
 from scripts.simulation.disk import Disk, Fault
 from tests.common.journal.support import FOLDER, Killed, Writer, calls_of, counting, open_log, reader, small_disk
 
@@ -100,6 +100,20 @@ def test_old_ones_are_pruned() -> None:
     assert found.at.lsn == 8
 
 
+def test_of_old_ones_those_stay_that_are_far_apart_for_as_long_as_the_log_has_their_record() -> None:
+    disk = small_disk()
+    log, writer = open_log(disk.files()), Writer()
+    for lsn in range(1, 9):
+        log.append(writer.batch(1, 900), log.last_stamp_ns)
+        take(disk, lsn)
+        prune_snapshots(PLACE, disk.files(), "orders", Keeping(2, 3), reader(disk.files()))
+    assert verified_lsns(PLACE, disk.files(), "orders", reader(disk.files()), 9) == [8, 7, 4, 1]
+    log.drop_before(6)
+    first_lsn = reader(disk.files()).first_lsn()
+    gone = prune_snapshots(PLACE, disk.files(), "orders", Keeping(2, 3), reader(disk.files()))
+    assert first_lsn > 2 and gone == [f"orders-{lsn:020d}.snapshot" for lsn in (1, 4) if lsn < first_lsn - 1]
+
+
 def test_those_of_another_log_go_first_and_leave_the_good_ones() -> None:
     disk, log = filled()
     good = [take(disk, lsn) for lsn in (2, 4, 6)]
@@ -127,7 +141,7 @@ def test_those_kept_for_the_past_alone_are_not_read_again_at_each_pruning() -> N
             return super().link_at(lsn)
 
     files = disk.files()
-    gone = prune_snapshots(PLACE, files, "orders", 5, Watched(reader(files).folder, files))
+    gone = prune_snapshots(PLACE, files, "orders", Keeping(5), Watched(reader(files).folder, files))
     assert gone == [f"orders-{lsn:020d}.snapshot" for lsn in (1, 2)]
     assert read == [7, 6]
 
@@ -140,7 +154,8 @@ def test_one_of_a_later_form_is_left_for_the_program_that_can_read_it() -> None:
     data = disk.inode(disk.folder(PLACE).volatile[name]).volatile
     data[8] = VERSION + 1
     data[:4] = crc32c(bytes(data[4:])).to_bytes(4, "little")
-    assert prune_snapshots(PLACE, disk.files(), "orders", 1, reader(disk.files())) == [f"orders-{2:020d}.snapshot"]
+    gone = prune_snapshots(PLACE, disk.files(), "orders", Keeping(1), reader(disk.files()))
+    assert gone == [f"orders-{2:020d}.snapshot"]
     assert name in disk.files().list(PLACE)
 
 

@@ -12,6 +12,7 @@ from common.actor.snapshots import make_snapshot
 from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.journal import Entry, Log, OsFiles, Reader, Record
+from common.journal.snapshots import newest_snapshot, snapshot_folder
 from common.messages import HASH_EVERY, Kind, SessionChanged, SessionState, StateHash, encode
 from common.past.state import past_text
 from scripts.bench.long_journal import write_long_journal
@@ -120,6 +121,34 @@ def test_a_session_that_is_configured_no_more_is_told_too(tmp_path: Path) -> Non
 def test_what_is_gone_is_not_made_up(short: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["journal", "state", "--at", "100", str(short)]) == ExitStatus.FAILURE
     assert "no longer kept" in capsys.readouterr().err
+
+
+def blotter(capsys: pytest.CaptureFixture[str], from_lsn: int) -> Any:
+    assert run(["trades", "--from", str(from_lsn), "--json"]) == ExitStatus.OK
+    return orjson.loads(capsys.readouterr().out)["lines"]
+
+
+def test_the_blotter_of_a_far_day_begins_at_a_snapshot_of_the_past_where_the_log_s_beginning_is_gone(
+    whole: Path, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(whole.parent.parent))
+    lsn = newest_risk_lsn(whole, FIRST + 50) + 1
+    expected = blotter(capsys, lsn)
+    assert len(expected) > 100
+    place = load(environ={"FIXRING_VAR": str(tmp_path / "var")}).journal_folder
+    shutil.copytree(short, place)
+    for file in (place / "snapshots").glob("orders-*"):
+        file.unlink()
+    monkeypatch.setenv("FIXRING_VAR", str(tmp_path / "var"))
+    assert blotter(capsys, lsn) == expected
+    assert run(["trades", "--from", str(lsn - 1)]) == ExitStatus.FAILURE
+    assert f"Ask for what came later: --from {lsn}" in capsys.readouterr().err
+
+
+def newest_risk_lsn(folder: Path, upto_lsn: int) -> int:
+    snapshot = newest_snapshot(snapshot_folder(folder), FILES, "risk", Reader(folder, FILES), upto_lsn)
+    assert snapshot is not None
+    return snapshot.at.lsn
 
 
 @pytest.mark.parametrize("right", [True, False])
