@@ -73,12 +73,21 @@ WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"
 RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
 Side = Literal["1", "2"]
-OrdType = Literal["1", "2", "3", "4"]
+OrdType = Literal["1", "2", "3", "4", "P"]
 TimeInForce = Literal["1", "3", "4", "6"]
 Instructions = Literal["", "6", "E", "6E"]
+PegPriceType = Literal["", "4", "5", "8"]
+PegOffsetType = Literal["", "0", "1", "3"]
 SIDE_BUY: Side = "1"
 SIDE_SELL: Side = "2"
 STOPS = ("3", "4")
+PEGGED: OrdType = "P"
+MARKET_PEG: PegPriceType = "4"
+PRIMARY_PEG: PegPriceType = "5"
+TRAILING_STOP_PEG: PegPriceType = "8"
+OFFSET_PRICE: PegOffsetType = "0"
+OFFSET_BASIS_POINTS: PegOffsetType = "1"
+OFFSET_LEVELS: PegOffsetType = "3"
 NO_INSTRUCTIONS: Instructions = ""
 POST_ONLY: Instructions = "6"
 REDUCE_ONLY: Instructions = "E"
@@ -251,7 +260,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `side`: Side(54).
     `ord_type`: OrdType(40).
     `order_qty`: OrderQty(38), in the base asset: the total, what is filled included.
-    `price`: Price(44) of a limit or stop-limit order; a market or stop order has none.
+    `price`: Price(44) of a limit or stop-limit order; a market, stop or pegged order has none.
     `time_in_force`: TimeInForce(59).
     `instructions`: The codes of ExecInst(18), in rising order: `"6"` rests or is rejected, and never takes; `"E"` only
     makes the account's position in contracts smaller: what of it would not is never filled.
@@ -261,6 +270,14 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `display_qty`: DisplayQty(1138) of an iceberg order: no more of it is seen in the book at once; none shows all.
     `cash_order_qty`: CashOrderQty(152) of a market order for an amount of the quote asset: so much is to be spent, or
     had. `order_qty` of a request is 0 then, and from risk on the most that it may come to in the base asset.
+    `take_profit`: Of a stop or stop-limit order: it waits for a price that is better for it, a trade at `stop_px` or
+    below for a buy and above for a sale.
+    `peg_price_type`: PegPriceType(1094): `"8"` of a trailing stop, whose stop price follows the market by `peg_offset`
+    where that is better for it, from `stop_px` on if it has one; `"4"` of a pegged order that takes the best price of
+    the other side when it is placed, `"5"` that of its own side.
+    `peg_offset`: PegOffsetValue(211): how far a trailing stop follows, or how many prices deeper in the book than the
+    best one a pegged order stands.
+    `peg_offset_type`: PegOffsetType(836): `"0"` a price, `"1"` basis points, `"3"` price levels.
     """
 
     side: Side
@@ -273,6 +290,10 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     expire_ns: int = 0
     display_qty: Decimal | None = None
     cash_order_qty: Decimal | None = None
+    take_profit: bool = False
+    peg_price_type: PegPriceType = ""
+    peg_offset: Decimal | None = None
+    peg_offset_type: PegOffsetType = ""
 
     @property
     def waits(self) -> bool:
@@ -283,6 +304,16 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def is_stop(self) -> bool:
         """Whether it sleeps until its stop price is reached: a stop or a stop-limit order."""
         return self.ord_type in STOPS
+
+    @property
+    def is_trailing(self) -> bool:
+        """Whether its stop price follows the market."""
+        return self.peg_price_type == TRAILING_STOP_PEG
+
+    @property
+    def is_pegged(self) -> bool:
+        """Whether the venue gives it its price, once, out of the book."""
+        return self.ord_type == PEGGED
 
     @property
     def further(self) -> tuple[tuple[str, Any], ...]:

@@ -6,10 +6,12 @@ Every decision becomes changes that are applied, told to `listener` and kept unt
 import enum
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
+from itertools import islice
 
 from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded, Triggered
 from common.exchange.history import TradeRow
 from common.exchange.order import (
+    BASIS_POINTS,
     BUY,
     CANCELED,
     DECREMENT,
@@ -23,6 +25,9 @@ from common.exchange.order import (
     LIMIT,
     MARKET,
     NO_PREVENTION,
+    OFFSET_BASIS_POINTS,
+    PEGGED,
+    PRIMARY_PEG,
     RESTING,
     SELL,
     STOP,
@@ -57,6 +62,8 @@ class Refusal(enum.Enum):
     PAST = "The expire time has passed."
     NOT_REDUCING = "A reduce-only order would not reduce a position."
     WOULD_TRIGGER = "Stop price would trigger immediately."
+    NOTHING_TO_PEG_TO = "There is no price in the book to peg the order to."
+    TRAILING_DELTA = "Filter failure: TRAILING_DELTA"
     UNKNOWN_ORDER = "Unknown order sent."
     NOT_LESS = "Order amend (quantity increase) is not supported."
     NO_CHANGE = "The requested action would change no state; rejecting."
@@ -168,6 +175,16 @@ class Engine:
             if left <= 0:
                 break
         return (qty / lot).to_integral_value(ROUND_DOWN) * lot
+
+    def pegged_price(self, symbol: str, side: str, peg_price_type: str, levels: int = 0) -> Decimal | None:
+        """The best price of a pegged order's own side or of the other one, so many levels deeper as the book stands;
+        None where the book has none."""
+        if symbol not in self.state.books:
+            return None
+        book = self.state.books[symbol]
+        own = book.bids if side == BUY else book.asks
+        prices = (level.price for level in (own if peg_price_type == PRIMARY_PEG else book.opposite(side)).walk())
+        return next(islice(prices, levels, None), None)
 
     def place(self, terms: Terms, now: Instant, asked: Asked | None = None) -> Order:
         """Place an order that `check` let through: match it, then rest or close what is left."""
@@ -477,7 +494,7 @@ def check_form(instrument: Instrument, terms: Terms) -> Refusal | None:
         return refusal
     if terms.ord_type in (MARKET, STOP):
         return Refusal.BAD_TERMS if price is not None or terms.post_only else None
-    if terms.ord_type not in (LIMIT, STOP_LIMIT) or price is None:
+    if terms.ord_type not in (LIMIT, STOP_LIMIT, PEGGED) or price is None:
         return Refusal.BAD_TERMS
     if not 0 < price <= instrument.max_price or price % instrument.tick_size:
         return Refusal.BAD_PRICE
@@ -500,7 +517,17 @@ def _check_display(instrument: Instrument, terms: Terms) -> Refusal | None:
 def _check_stop(instrument: Instrument, terms: Terms) -> Refusal | None:
     stop_px = terms.stop_px
     if terms.ord_type not in (STOP, STOP_LIMIT):
-        return None if stop_px is None else Refusal.BAD_TERMS
-    if stop_px is None or terms.post_only or terms.time_in_force not in RESTING:
+        return None if stop_px is None and not (terms.is_trailing or terms.take_profit) else Refusal.BAD_TERMS
+    if (stop_px is None and not terms.is_trailing) or terms.post_only or terms.time_in_force not in RESTING:
         return Refusal.BAD_TERMS
+    if terms.is_trailing and not _is_distance(terms):
+        return Refusal.TRAILING_DELTA
+    if stop_px is None:
+        return None
     return None if 0 < stop_px <= instrument.max_price and not stop_px % instrument.tick_size else Refusal.BAD_PRICE
+
+
+def _is_distance(terms: Terms) -> bool:
+    """Whether a trailing stop follows by more than nothing, and by less than all."""
+    offset = terms.peg_offset
+    return offset is not None and offset > 0 and (terms.peg_offset_type != OFFSET_BASIS_POINTS or offset < BASIS_POINTS)

@@ -9,6 +9,7 @@ MARKET = "1"
 LIMIT = "2"
 STOP = "3"
 STOP_LIMIT = "4"
+PEGGED = "P"
 GOOD_TILL_CANCEL = "1"
 IMMEDIATE_OR_CANCEL = "3"
 FILL_OR_KILL = "4"
@@ -28,6 +29,14 @@ EXPIRE_MAKER = "3"
 EXPIRE_BOTH = "4"
 DECREMENT = "D"
 
+MARKET_PEG = "4"
+PRIMARY_PEG = "5"
+TRAILING = "8"
+OFFSET_PRICE = "0"
+OFFSET_BASIS_POINTS = "1"
+OFFSET_LEVELS = "3"
+BASIS_POINTS = 10_000
+
 ZERO = Decimal(0)
 
 
@@ -41,7 +50,10 @@ class Terms(NamedTuple):
     trade is at that price or beyond it, above for a buy and below for a sale. `expire_ns` is ExpireTime(126) of one
     that is good till a date. `reduce_only`: no fill of it makes the account's position in contracts larger.
     `display_qty`: the book shows no more of it at once. `cash_qty`: by what amount of the quote asset it was asked for,
-    from which `order_qty` follows.
+    from which `order_qty` follows. `take_profit`: it wakes below its stop price for a buy and above for a sale.
+    `peg_price_type`: PegPriceType(1094): 8 of a trailing stop, whose stop price stays `peg_offset` from the best trade
+    since it tracks, in basis points or in the quote asset (`peg_offset_type`, PegOffsetType(836), 1 or 0); 4 and 5 of
+    one that got its price from the other or its own side of the book, `peg_offset` levels deep.
     """
 
     account: str
@@ -60,13 +72,39 @@ class Terms(NamedTuple):
     reduce_only: bool = False
     display_qty: Decimal | None = None
     cash_qty: Decimal | None = None
+    take_profit: bool = False
+    peg_price_type: str = ""
+    peg_offset: Decimal | None = None
+    peg_offset_type: str = ""
+
+    @property
+    def is_trailing(self) -> bool:
+        """Whether its stop price follows the market."""
+        return self.peg_price_type == TRAILING
+
+    @property
+    def is_pegged(self) -> bool:
+        """Whether its price came from the book."""
+        return self.peg_price_type in (MARKET_PEG, PRIMARY_PEG)
+
+    @property
+    def rises(self) -> bool:
+        """Whether it is a price above that it waits for."""
+        return (self.side == BUY) is not self.take_profit
 
 
 def has_reached(terms: Terms, last_px: Decimal) -> bool:
     """Whether a trade at that price is at the order's stop price or beyond it."""
     if terms.stop_px is None:
         return False
-    return last_px >= terms.stop_px if terms.side == BUY else last_px <= terms.stop_px
+    return last_px >= terms.stop_px if terms.rises else last_px <= terms.stop_px
+
+
+def trigger_px(terms: Terms, best_px: Decimal) -> Decimal:
+    """Where a trailing stop wakes that has seen `best_px`: so far above it for a buy, so far below for a sale."""
+    assert terms.peg_offset is not None
+    offset = terms.peg_offset if terms.peg_offset_type == OFFSET_PRICE else best_px * terms.peg_offset / BASIS_POINTS
+    return best_px + offset if terms.side == BUY else best_px - offset
 
 
 class Asked:
@@ -92,8 +130,8 @@ class Order:
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "display_qty", "expire_ns", "former_names",
         "ord_status", "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "resting", "self_trade",
-        "session", "shown_qty", "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "triggered",
-        "updated_ns",
+        "session", "shown_qty", "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "trailed_px",
+        "triggered", "updated_ns",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms, stamp_ns: int) -> None:
@@ -101,13 +139,14 @@ class Order:
         self.terms = terms
         (self.account, self.session, self.cl_ord_id, self.symbol, self.side, self.ord_type, self.order_qty, self.price,
          self.time_in_force, self.post_only, self.self_trade, self.stop_px,
-         self.expire_ns, self.reduce_only, self.display_qty, _) = terms  # fmt: skip
+         self.expire_ns, self.reduce_only, self.display_qty, *_) = terms  # fmt: skip
         self.shown_qty = ZERO
         self.cum_qty = ZERO
         self.cum_quote = ZERO
         self.ord_status = NEW
         self.resting = False
         self.triggered = False
+        self.trailed_px: Decimal | None = None
         self.stamp_ns = stamp_ns
         self.updated_ns = stamp_ns
         self.former_names: tuple[str, ...] = ()
@@ -136,11 +175,24 @@ class Order:
     @property
     def sleeps(self) -> bool:
         """Whether it waits for its stop price."""
-        return self.stop_px is not None and not self.triggered
+        return (self.stop_px is not None or self.terms.is_trailing) and not self.triggered
+
+    def track(self, last_px: Decimal) -> None:
+        """A trailing stop keeps the best trade that it has seen, from the first one at its stop price on."""
+        if self.trailed_px is None:
+            if self.stop_px is None or has_reached(self.terms, last_px):
+                self.trailed_px = last_px
+        else:
+            self.trailed_px = min(self.trailed_px, last_px) if self.side == BUY else max(self.trailed_px, last_px)
 
     def is_reached(self, last_px: Decimal) -> bool:
         """Whether a trade at that price wakes it."""
-        return has_reached(self.terms, last_px)
+        if not self.terms.is_trailing:
+            return has_reached(self.terms, last_px)
+        if self.trailed_px is None:
+            return False
+        at = trigger_px(self.terms, self.trailed_px)
+        return last_px >= at if self.side == BUY else last_px <= at
 
     @property
     def is_open(self) -> bool:

@@ -54,6 +54,7 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     amendments: int = 0
     triggered: bool = False
     shown_qty: Decimal = ZERO
+    trailed_px: Decimal | None = None
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -174,6 +175,9 @@ class State:
         """Where what wakes it, and what ends it, finds it."""
         if order.sleeps:
             self.stops[order.symbol][order.order_id] = order
+        if order.terms.is_trailing and order.stop_px is None and order.trailed_px is None:
+            # It follows from where the market is when it comes.
+            order.track(self.books[order.symbol].last_px or self.instruments[order.symbol].start_price)
         if order.expire_ns:
             self.expiring[order.order_id] = order
 
@@ -199,6 +203,9 @@ class State:
         book.trade_id = change.trade_id
         book.last_px = change.px
         self.tapes[change.symbol].take(change)
+        for sleeper in self.stops[change.symbol].values():
+            if sleeper.terms.is_trailing:
+                sleeper.track(change.px)
         book.update_id += 1
         book.side(maker.side).take(maker, change.qty)
         instrument, notional = self.instruments[change.symbol], change.px * change.qty
@@ -355,7 +362,7 @@ class State:
         order = Order(row.order_id, row.terms, row.stamp_ns)
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
-        order.amendments, order.triggered = row.amendments, row.triggered
+        order.amendments, order.triggered, order.trailed_px = row.amendments, row.triggered, row.trailed_px
         self.orders[order.order_id] = order
         self._keep(order)
         if order.account:
@@ -370,7 +377,7 @@ class State:
 def _row(o: Order) -> OrderRow:
     return OrderRow(
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
-        o.former_names, o.amendments, o.triggered, o.shown_qty,
+        o.former_names, o.amendments, o.triggered, o.shown_qty, o.trailed_px,
     )  # fmt: skip
 
 

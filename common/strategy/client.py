@@ -191,6 +191,11 @@ class Client:
         reduce_only: bool = False,
         display_qty: Number | None = None,
         cash_order_qty: Number | None = None,
+        take_profit: bool = False,
+        trailing_bips: int = 0,
+        trailing_offset: Number | None = None,
+        peg: str = "",
+        peg_levels: int = 0,
         label: str = "",
         time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
         account: str = "",
@@ -199,7 +204,10 @@ class Client:
         """Send a new order, a limit order with `price` and a market order without, which with `stop_px` sleeps until a
         trade is at that price or beyond, and with `expire_ns` (Unix, ns) is good till then; returns its number. With
         `reduce_only` it only makes a position in contracts smaller, with `display_qty` no more of it is seen at once.
-        With `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset.
+        With `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset. With
+        `take_profit` it sleeps until the price is at `stop_px` or better; with `trailing_bips` or `trailing_offset` its
+        stop price follows the market at that distance, from `stop_px` on if it has one. With `peg` it has, once, the
+        best price of its own side ("primary") or of the other ("market"), or `peg_levels` deeper.
 
         `side` is "buy" or "sell", `time_in_force` "gtc", "ioc" or "fok", `account` whose it is to be: "" is the venue's
         only one. `cause` is what it follows from. Raises ValueError for a word or number that is none, OutOfBounds,
@@ -213,6 +221,8 @@ class Client:
             terms_in_words(
                 side, order_qty, price, time_in_force=time_in_force, post_only=post_only, stop_px=stop_px,
                 expire_ns=expire_ns, reduce_only=reduce_only, display_qty=display_qty, cash_order_qty=cash_order_qty,
+                take_profit=take_profit, trailing_bips=trailing_bips, trailing_offset=trailing_offset, peg=peg,
+                peg_levels=peg_levels,
             ),
             label=label,
             time_to_live_ns=time_to_live_ms * NS_PER_MS,
@@ -403,20 +413,30 @@ def terms_in_words(
     reduce_only: bool = False,
     display_qty: Number | None = None,
     cash_order_qty: Number | None = None,
+    take_profit: bool = False,
+    trailing_bips: int = 0,
+    trailing_offset: Number | None = None,
+    peg: str = "",
+    peg_levels: int = 0,
 ) -> Terms:
     """The terms of an order in the words of `Client.new`. Raises ValueError for a word or number that is none, and
-    TypeError where both sizes are given or none is."""
+    TypeError where both sizes are given or none is, or a peg with a price."""
     return terms_of(
         _word(side, SIDES, "side"),
-        None if order_qty is None else _decimal(order_qty, "order_qty"),
-        None if price is None else _decimal(price, "price"),
-        _word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
-        post_only,
-        None if stop_px is None else _decimal(stop_px, "stop_px"),
-        expire_ns,
-        reduce_only,
-        None if display_qty is None else _decimal(display_qty, "display_qty"),
-        None if cash_order_qty is None else _decimal(cash_order_qty, "cash_order_qty"),
+        _given(order_qty, "order_qty"),
+        _given(price, "price"),
+        time_in_force=_word(time_in_force, TIMES_IN_FORCE, "time_in_force"),
+        post_only=post_only,
+        stop_px=_given(stop_px, "stop_px"),
+        expire_ns=expire_ns,
+        reduce_only=reduce_only,
+        display_qty=_given(display_qty, "display_qty"),
+        cash_order_qty=_given(cash_order_qty, "cash_order_qty"),
+        take_profit=take_profit,
+        trailing_bips=trailing_bips,
+        trailing_offset=_given(trailing_offset, "trailing_offset"),
+        peg=peg,
+        peg_levels=peg_levels,
     )
 
 
@@ -436,6 +456,10 @@ def _decimal(value: Number, name: str) -> Decimal:
         return Decimal(value)
     except ArithmeticError:
         raise ValueError(f"{name} {value!r} is no decimal number") from None
+
+
+def _given(value: Number | None, name: str) -> Decimal | None:
+    return None if value is None else _decimal(value, name)
 
 
 def _word(word: str, known: dict[str, T], name: str) -> T:

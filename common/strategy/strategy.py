@@ -189,6 +189,11 @@ class Strategy:
         reduce_only: bool = False,
         display_qty: Decimal | None = None,
         cash_order_qty: Decimal | None = None,
+        take_profit: bool = False,
+        trailing_bips: int = 0,
+        trailing_offset: Decimal | None = None,
+        peg: str = "",
+        peg_levels: int = 0,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
@@ -197,13 +202,18 @@ class Strategy:
         """Send a buy order: a limit order with `price`, a market order without; with `stop_px` it sleeps until a trade
         is at that price or above, with `expire_ns` (Unix, ns) it is good till then, with `reduce_only` it only makes a
         position in contracts smaller, with `display_qty` no more of it is seen in the book at once. With
-        `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset. Returns its
-        number at once; its outcome comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one;
+        `cash_order_qty` in the place of `order_qty` a market order is for an amount of the quote asset. With
+        `take_profit` it sleeps until a trade is at `stop_px` or below; with `trailing_bips` or `trailing_offset` its
+        stop price stays so far above the lowest trade, from `stop_px` on if it has one. With `peg` it has, once, the
+        best price of its own side ("primary") or of the other ("market"), or `peg_levels` deeper. Returns its number
+        at once; its outcome comes to `on_outcome`. `account` is whose it is to be, "" the venue's only one;
         `cause` is what it follows from, and stands in the journal with it.
         """
         terms = terms_of(
-            SIDE_BUY, order_qty, price, time_in_force, post_only, stop_px, expire_ns, reduce_only, display_qty,
-            cash_order_qty,
+            SIDE_BUY, order_qty, price, time_in_force=time_in_force, post_only=post_only, stop_px=stop_px,
+            expire_ns=expire_ns, reduce_only=reduce_only, display_qty=display_qty, cash_order_qty=cash_order_qty,
+            take_profit=take_profit, trailing_bips=trailing_bips, trailing_offset=trailing_offset, peg=peg,
+            peg_levels=peg_levels,
         )  # fmt: skip
         return self.core.entry.new(
             self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
@@ -223,15 +233,22 @@ class Strategy:
         reduce_only: bool = False,
         display_qty: Decimal | None = None,
         cash_order_qty: Decimal | None = None,
+        take_profit: bool = False,
+        trailing_bips: int = 0,
+        trailing_offset: Decimal | None = None,
+        peg: str = "",
+        peg_levels: int = 0,
         label: str = "",
         time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
         account: str = "",
         cause: str = "",
     ) -> int:
-        """Send a sell order, and otherwise as `buy`."""
+        """Send a sell order, and otherwise as `buy`, with what is above for what is below."""
         terms = terms_of(
-            SIDE_SELL, order_qty, price, time_in_force, post_only, stop_px, expire_ns, reduce_only, display_qty,
-            cash_order_qty,
+            SIDE_SELL, order_qty, price, time_in_force=time_in_force, post_only=post_only, stop_px=stop_px,
+            expire_ns=expire_ns, reduce_only=reduce_only, display_qty=display_qty, cash_order_qty=cash_order_qty,
+            take_profit=take_profit, trailing_bips=trailing_bips, trailing_offset=trailing_offset, peg=peg,
+            peg_levels=peg_levels,
         )  # fmt: skip
         return self.core.entry.new(
             self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,

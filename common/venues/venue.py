@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from common.messages import AmendOrder, NewOrder, QueryOrder
+from common.messages import OFFSET_PRICE, AmendOrder, NewOrder, QueryOrder, Terms
 from common.orders.names import ClOrdIdForm
 
 
@@ -48,6 +48,16 @@ class Feature(StrEnum):
     """Stop orders: they sleep at the venue until a trade is at StopPx(99) or beyond it, and are market orders then."""
     STOP_LIMIT_ORDER = "stop_limit_order"
     """The same with a limit."""
+    TAKE_PROFIT_ORDER = "take_profit_order"
+    """Orders that sleep until a trade is at StopPx(99) or better for them, and are market orders then."""
+    TAKE_PROFIT_LIMIT_ORDER = "take_profit_limit_order"
+    """The same with a limit."""
+    TRAILING_STOP = "trailing_stop"
+    """Stop orders whose stop price follows the market by so many basis points, without and with a limit."""
+    TRAILING_STOP_BY_PRICE = "trailing_stop_by_price"
+    """The same where the distance is one in the quote asset."""
+    PEGGED_ORDER = "pegged_order"
+    """Orders that have their price from the book, once, as they are placed."""
     ICEBERG = "iceberg"
     """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
     CASH_QUANTITY = "cash_quantity"
@@ -87,6 +97,11 @@ FURTHER_TERMS = frozenset(
         Feature.GOOD_TILL_DATE,
         Feature.STOP_ORDER,
         Feature.STOP_LIMIT_ORDER,
+        Feature.TAKE_PROFIT_ORDER,
+        Feature.TAKE_PROFIT_LIMIT_ORDER,
+        Feature.TRAILING_STOP,
+        Feature.TRAILING_STOP_BY_PRICE,
+        Feature.PEGGED_ORDER,
         Feature.ICEBERG,
         Feature.CASH_QUANTITY,
     }
@@ -168,6 +183,12 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
 _TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL, "6": Feature.GOOD_TILL_DATE}
 
 _STOPS = {"3": Feature.STOP_ORDER, "4": Feature.STOP_LIMIT_ORDER}
+_TAKE_PROFITS = {"3": Feature.TAKE_PROFIT_ORDER, "4": Feature.TAKE_PROFIT_LIMIT_ORDER}
+
+
+def _trailing(terms: Terms) -> Feature:
+    by_price = terms.peg_offset_type == OFFSET_PRICE
+    return Feature.TRAILING_STOP_BY_PRICE if by_price else Feature.TRAILING_STOP
 
 
 def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
@@ -180,7 +201,10 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
-        needed += [_STOPS[t] for t in (terms.ord_type,) if t in _STOPS]
+        stops = _TAKE_PROFITS if terms.take_profit else _STOPS
+        needed += [stops[t] for t in (terms.ord_type,) if t in stops]
+        needed += [_trailing(terms)] if terms.is_trailing else []
+        needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
         needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
     elif isinstance(command, QueryOrder):

@@ -17,7 +17,15 @@ from common.config import Config, load
 from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
-from common.messages import HIGHEST_NUMBER, CommandOutcome, OrderEvent, PositionChanged, QueryAnswer, Reason
+from common.messages import (
+    HIGHEST_NUMBER,
+    OFFSET_BASIS_POINTS,
+    CommandOutcome,
+    OrderEvent,
+    PositionChanged,
+    QueryAnswer,
+    Reason,
+)
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
 from common.strategy.entry import Superseded
@@ -257,6 +265,10 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @click.option("--reduce-only", is_flag=True, help="Only what makes the position in contracts smaller.")
 @click.option("--display", "display_qty", help="An iceberg: no more of it is seen in the book at once.")
 @click.option("--stop", "stop_px", help="Sleep until a trade is there: a stop, with --price a stop-limit.")
+@click.option("--take-profit", is_flag=True, help="With --stop: sleep until the price is there or better.")
+@click.option("--trailing", help="A stop that follows the price: 100bips, or a distance in the quote asset.")
+@click.option("--peg", type=click.Choice(["primary", "market"]), help="The best price of its own side, or the other.")
+@click.option("--peg-levels", type=click.IntRange(0), default=0, help="So many prices deeper than the best one.")
 @click.option("--expire", help="Good till then, in UTC: 2026-12-24T18:00.")
 @click.option("--tif", type=click.Choice(["gtc", "ioc", "fok"]), default="gtc", show_default=True)
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
@@ -268,8 +280,9 @@ def _fresh_balances(client: Client, names: Sequence[str], after_lsn: int) -> dic
 @json_option
 def new(
     venue: str, symbol: str, side: str, quantity: str, price: str | None, cash: bool, post_only: bool,
-    reduce_only: bool, display_qty: str | None, stop_px: str | None, expire: str | None, tif: str, name: str,
-    take_over: bool, label: str, account: str, ttl_ms: int, wait_s: float, as_json: bool,
+    reduce_only: bool, display_qty: str | None, stop_px: str | None, take_profit: bool, trailing: str | None,
+    peg: str | None, peg_levels: int, expire: str | None, tif: str, name: str, take_over: bool, label: str,
+    account: str, ttl_ms: int, wait_s: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send one order and wait until the venue has answered, and for the end of one that does not rest.
 
@@ -292,17 +305,30 @@ def new(
                 venue, symbol, side, None if cash else quantity, price, time_in_force=tif, post_only=post_only,
                 cash_order_qty=quantity if cash else None, stop_px=stop_px,
                 expire_ns=_expire_ns(expire), reduce_only=reduce_only, display_qty=display_qty, label=label,
-                time_to_live_ms=ttl_ms, account=account,
+                time_to_live_ms=ttl_ms, account=account, take_profit=take_profit, peg=peg or "",
+                peg_levels=peg_levels, **_trailing(trailing),
             )  # fmt: skip
         deadline = time.monotonic() + wait_s
         outcome = outcome_of(client, number, wait_s)
-        is_immediate = (price is None or tif in IMMEDIATE) and stop_px is None
+        is_immediate = tif in IMMEDIATE or (price is stop_px is trailing is peg is None)
         event = None
         if outcome.outcome == "sent":
             event = _ended(client, number, deadline) if is_immediate else _acknowledged(client, number, deadline)
     _report(outcome, event, as_json)
     if is_immediate and event is not None:
         _need_filled(event, wait_s)
+
+
+def _trailing(text: str | None) -> dict[str, Any]:
+    """How far a stop price follows, as it is typed. Raises ValueError."""
+    if text is None:
+        return {}
+    number, is_bips = text.removesuffix("bips"), text.endswith("bips")
+    if not is_bips:
+        return {"trailing_offset": text}
+    if not number.isdecimal() or not int(number):
+        raise ValueError(f"--trailing {text} is no distance such as 100bips or 25.5")
+    return {"trailing_bips": int(number)}
 
 
 def _expire_ns(text: str | None) -> int:
@@ -685,6 +711,9 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
         "order_id": order.order_id, "label": order.label, "reason": order.reason.value, "text": order.text,
         "unpriced_qty": str(order.unpriced_qty),
         "stop_px": None if order.terms.stop_px is None else str(order.terms.stop_px), "triggered": order.triggered,
+        "take_profit": order.terms.take_profit, "peg_price_type": order.terms.peg_price_type,
+        "peg_offset": None if order.terms.peg_offset is None else str(order.terms.peg_offset),
+        "peg_offset_type": order.terms.peg_offset_type,
     }  # fmt: skip
 
 
@@ -710,7 +739,14 @@ def average_text(position: PositionChanged) -> str:
 
 
 def price_text(order: OrderEvent) -> str:
-    """The limit, or that there is none; and the stop price of one that sleeps."""
-    price = "market" if order.price is None else short(order.price)
-    sleeps = order.terms.stop_px is not None and not order.triggered
-    return f"{price} stop {short(order.terms.stop_px)}" if sleeps and order.terms.stop_px is not None else price
+    """The limit, or that there is none; and what wakes one that sleeps."""
+    terms = order.terms
+    price = ("pegged" if terms.is_pegged else "market") if order.price is None else short(order.price)
+    if not terms.is_stop or order.triggered:
+        return price
+    if terms.stop_px is not None:
+        price += f" {'target' if terms.take_profit else 'stop'} {short(terms.stop_px)}"
+    if terms.peg_offset is not None:
+        unit = " bips" if terms.peg_offset_type == OFFSET_BASIS_POINTS else ""
+        price += f" trailing {short(terms.peg_offset)}{unit}"
+    return price

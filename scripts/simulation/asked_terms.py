@@ -89,13 +89,16 @@ def _compared(terms: Terms) -> Compared:
         terms.side, terms.ord_type, None if terms.cash_order_qty is not None else terms.order_qty, terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.is_post_only, terms.is_reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_order_qty,
+        terms.take_profit, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip
 
 
 def _compared_true(order: TrueOrder) -> Compared:
     terms = order.terms
     return (
-        terms.side, terms.ord_type, None if terms.cash_qty is not None else terms.order_qty, terms.price,
+        terms.side, terms.ord_type, None if terms.cash_qty is not None else terms.order_qty,
+        None if terms.is_pegged else terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.post_only, terms.reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_qty,
+        terms.take_profit, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip

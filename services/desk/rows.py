@@ -9,7 +9,7 @@ from common.fix.dictionary import Dictionary
 from common.fix.text import pretty
 from common.instant import NS_PER_MS
 from common.journal import Record
-from common.messages import Inbound, Outbound
+from common.messages import Inbound, Outbound, Terms
 from common.orders.books import Books
 from common.orders.facts import KnownVenues
 from common.orders.money import Line, Profit, Sums, summed
@@ -18,7 +18,15 @@ from common.past.words import Dictionaries, kind_name, line, payload_of, time_te
 
 SIDE_WORDS = {"1": "buy", "2": "sell"}
 TIMES_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK", "6": "GTD"}
-TYPES = {"1": "market", "2": "limit", "3": "stop", "4": "stop limit"}
+TYPES = {"1": "market", "2": "limit", "3": "stop", "4": "stop limit", "P": "pegged"}
+
+
+def type_words(terms: Terms) -> str:
+    """The order's type for a person: what wakes it, and whether it has a limit then."""
+    word = TYPES[terms.ord_type]
+    if terms.take_profit:
+        word = word.replace("stop", "take profit")
+    return f"trailing {word}" if terms.is_trailing else word
 
 
 def units(known: KnownVenues, account: str, symbol: str) -> dict[str, str]:
@@ -34,7 +42,7 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
     return {
         "name": f"{order.strategy}/{order.number}", "strategy": order.strategy, "status": order.status.value,
         "open": not order.is_closed, "unknown": order.is_unknown, "venue": order.venue, "account": order.account,
-        "symbol": order.symbol, "side": SIDE_WORDS[order.side], "type": TYPES[order.ord_type],
+        "symbol": order.symbol, "side": SIDE_WORDS[order.side], "type": type_words(terms),
         "tif": TIMES_IN_FORCE[terms.time_in_force], "qty": short(order.order_qty), "filled": short(order.cum_qty),
         "leaves": short(order.leaves_qty), "price": "" if price is None else short(price),
         "stop": "" if stop_px is None else short(stop_px),

@@ -383,6 +383,8 @@ class Flights:
             return Reason.NOT_AMENDABLE, "the order is being cancelled"
         if order.is_unknown or not order.leg.word or order.ord_type == "1":
             return Reason.NOT_AMENDABLE, f"the order is {order.status.value}"
+        if order.terms.peg_price_type:
+            return Reason.NOT_AMENDABLE, "a pegged or trailing order would begin anew: cancel it, and send another"
         if order.terms.is_stop and (order.price is None or order.triggered):
             return Reason.NOT_AMENDABLE, "a stop order is amended only while it sleeps, and only with a limit"
         if request.order_qty is not None and request.order_qty <= order.cum_qty:

@@ -291,6 +291,8 @@ def _why_no_further_number(terms: Terms, wanted: str) -> tuple[Reason, str]:
         return Reason.BAD_QUANTITY, f"DisplayQty(1138) is {wanted}"
     if terms.cash_order_qty is not None and not _is_bounded(terms.cash_order_qty):
         return Reason.BAD_QUANTITY, f"CashOrderQty(152) is {wanted}"
+    if terms.peg_offset is not None and not _is_bounded(terms.peg_offset):
+        return Reason.BAD_PRICE, f"PegOffsetValue(211) is {wanted}"
     if not 0 <= terms.expire_ns <= HIGHEST_NUMBER:
         return Reason.OUT_OF_BOUNDS, "ExpireTime(126) is no time of this age"
     return Reason.NONE, ""

@@ -15,7 +15,17 @@ from typing import Final, NamedTuple
 
 from common.contracts import SPOT, Contract
 from common.instant import NS_PER_S
-from common.messages import SIDE_BUY, Reason, Terms
+from common.messages import (
+    MARKET_PEG,
+    OFFSET_BASIS_POINTS,
+    OFFSET_LEVELS,
+    OFFSET_PRICE,
+    PEGGED,
+    PRIMARY_PEG,
+    SIDE_BUY,
+    Reason,
+    Terms,
+)
 from common.orders.numbers import is_multiple
 from services.risk.exposure import Sums
 
@@ -23,7 +33,9 @@ ZERO: Final = Decimal(0)
 MARKET = "1"
 LIMIT = "2"
 GOOD_TILL_DATE = "6"
-WITHOUT_PRICE = ("1", "3")
+WITHOUT_PRICE = ("1", "3", PEGGED)
+BASIS_POINTS = 10_000
+MOST_LEVELS = 101
 GOOD_TILL_CANCEL = "1"
 MAX_DIGITS = 18
 """A price or quantity with more digits before or after the point is nobody's: remainders stay exact below it."""
@@ -235,8 +247,40 @@ def _kind(p: Proposal) -> Refusal | None:
         return Refusal(Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order")
     if terms.is_reduce_only and p.rules.contract.is_spot:
         return Refusal(Reason.UNSUPPORTED, "a reduce-only order is one for contracts: a spot market knows no position")
-    if terms.is_post_only and (terms.ord_type != LIMIT or not terms.waits):
+    rests_by_itself = terms.ord_type == LIMIT or terms.peg_price_type == PRIMARY_PEG
+    if terms.is_post_only and not (rests_by_itself and terms.waits):
         return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
+    return None
+
+
+def _peg(p: Proposal) -> Refusal | None:
+    """What follows the market, or takes its price from the book: a trailing stop or a pegged order, and how far."""
+    terms, offset, counted = p.terms, p.terms.peg_offset, p.terms.peg_offset_type
+    if terms.take_profit and not terms.is_stop:
+        return Refusal(Reason.UNSUPPORTED, "a take-profit order is one that sleeps: it needs a stop price")
+    if terms.is_pegged != (terms.peg_price_type in (MARKET_PEG, PRIMARY_PEG)):
+        return Refusal(Reason.UNSUPPORTED, "a pegged order says what it is pegged to, and no other order does")
+    if terms.is_trailing and not terms.is_stop:
+        return Refusal(Reason.UNSUPPORTED, "a trailing order is one that sleeps: a stop order, with or without a limit")
+    if terms.peg_price_type == PRIMARY_PEG and terms.time_in_force != GOOD_TILL_CANCEL:
+        return Refusal(Reason.UNSUPPORTED, "an order at the best price of its own side is good till cancelled")
+    if (offset is None) is not (counted == "") or (terms.is_trailing and offset is None):
+        return Refusal(Reason.BAD_PRICE, "a trailing order has a distance, and a distance says what it is counted in")
+    return None if offset is None else _offset(p, offset)
+
+
+def _offset(p: Proposal, offset: Decimal) -> Refusal | None:
+    """How far a stop price follows, or how deep in the book a pegged order stands."""
+    counted = p.terms.peg_offset_type
+    if not _is_number(offset) or offset <= ZERO:
+        return _no(Reason.BAD_PRICE, "distance", offset, "is no positive number")
+    if p.terms.is_trailing is (counted == OFFSET_LEVELS):
+        return Refusal(Reason.UNSUPPORTED, "a trailing order follows by a price or basis points, a peg by price levels")
+    if counted == OFFSET_PRICE:
+        return _grid(p, "distance", offset)
+    most = BASIS_POINTS if counted == OFFSET_BASIS_POINTS else MOST_LEVELS
+    if offset % 1 or offset >= most:
+        return _no(Reason.BAD_PRICE, "distance", offset, "is no whole number below", Decimal(most))
     return None
 
 
@@ -298,7 +342,7 @@ def _price(p: Proposal) -> Refusal | None:
         return _no(Reason.BAD_PRICE, "price", price, "stands on a market order")
     if terms.ord_type not in WITHOUT_PRICE and price is None:
         return Refusal(Reason.BAD_PRICE, "a limit order needs a price")
-    if terms.is_stop and terms.stop_px is None:
+    if terms.is_stop and terms.stop_px is None and not terms.is_trailing:
         return Refusal(Reason.BAD_PRICE, "a stop order needs a stop price")
     if not terms.is_stop and terms.stop_px is not None:
         return _no(Reason.BAD_PRICE, "stop price", terms.stop_px, "stands on an order that is no stop order")
@@ -349,16 +393,18 @@ def _collar(p: Proposal) -> Refusal | None:
 
 
 def _notional(p: Proposal) -> Refusal | None:
-    """A market order counts at the worst price inside the collar: the highest for the limit, the lowest for the
-    minimum. A stop order may trade around its stop price as well as around the reference.
+    """A market or pegged order counts at the worst price inside the collar: the highest for the limit, the lowest for
+    the minimum. A stop order may trade around its stop price as well as around the reference, and a trailing one as far
+    from there as it follows.
     """
     rules, reference, stop_px = p.rules, p.reference.price, p.terms.stop_px
     highest = lowest = p.price
     if highest is None or lowest is None:
         if reference is None:
             return None
-        around = (reference, reference if stop_px is None else stop_px)
-        highest, lowest = max(around) * (1 + rules.price_collar_ratio), min(around) * (1 - rules.price_collar_ratio)
+        around, ratio = (reference, reference if stop_px is None else stop_px), rules.price_collar_ratio
+        strays = _strays(p.terms, max(around))
+        highest, lowest = (max(around) + strays) * (1 + ratio), (min(around) - strays) * (1 - ratio)
     most, least = rules.contract.notional(highest, p.open_qty), rules.contract.notional(lowest, p.open_qty)
     if p.terms.cash_order_qty is not None:
         most = least = p.terms.cash_order_qty
@@ -378,6 +424,13 @@ def _notional(p: Proposal) -> Refusal | None:
             shown(least), shown(rules.min_notional),
         )  # fmt: skip
     return None
+
+
+def _strays(terms: Terms, price: Decimal) -> Decimal:
+    """How far from a price a trailing order may be triggered that follows the market from there."""
+    if not terms.is_trailing or terms.peg_offset is None:
+        return ZERO
+    return terms.peg_offset if terms.peg_offset_type == OFFSET_PRICE else price * terms.peg_offset / BASIS_POINTS
 
 
 def _open_orders(p: Proposal) -> Refusal | None:
@@ -443,6 +496,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("cash", _cash),
     ("quantity", _quantity),
     ("shown", _shown),
+    ("peg", _peg),
     ("price", _price),
     ("reference", _reference),
     ("collar", _collar),

@@ -70,15 +70,27 @@ def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str
     cash = "" if terms.cash_order_qty is None else f"152={plain(terms.cash_order_qty)}\x01"
     head = f"11={cl_ord_id}\x01{_POST_ONLY if terms.is_post_only else ''}{size}"
     shown = "" if terms.display_qty is None else f"111={plain(min(terms.display_qty, order_qty))}\x01"
-    return f"{head}40={terms.ord_type}\x01{price}{kind}{shown}{cash}{_trigger(terms)}"
+    last = _trigger(terms) if terms.is_stop else _peg(terms)
+    return f"{head}40={terms.ord_type}\x01{price}{kind}{shown}{cash}{last}"
 
 
 def _trigger(terms: Terms) -> str:
-    """What wakes a stop order: a trade at TriggerPrice(1102), from below for a buy."""
-    if terms.stop_px is None:
+    """What wakes a stop order: a trade at TriggerPrice(1102), from below for a buy and from above for one that takes
+    profit; a trailing one wakes once the price has come back by TriggerTrailingDeltaBips(25009). A trailing take-profit
+    order without a price is the same as a trailing stop, since both follow at once.
+    """
+    direction = "U" if (terms.side == SIDE_BUY) is not terms.take_profit else "D"
+    price = "" if terms.stop_px is None else f"1102={plain(terms.stop_px)}\x01"
+    trailing = f"25009={plain(terms.peg_offset)}\x01" if terms.peg_offset is not None else ""
+    return f"1100=4\x011101=1\x01{price}1107=2\x011109={direction}\x01{trailing}"
+
+
+def _peg(terms: Terms) -> str:
+    """PegPriceType(1094) of a pegged order, and how many price levels deep it stands."""
+    if not terms.is_pegged:
         return ""
-    direction = "U" if terms.side == SIDE_BUY else "D"
-    return f"1100=4\x011101=1\x011102={plain(terms.stop_px)}\x011107=2\x011109={direction}\x01"
+    depth = "" if terms.peg_offset is None else f"211={plain(terms.peg_offset)}\x01836=3\x01"
+    return f"{depth}835=1\x011094={terms.peg_price_type}\x01"
 
 
 @lru_cache(maxsize=1024)
@@ -128,9 +140,11 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     exec_type, code, cl_ord_id = report.exec_type, report.error_code, _own_id(report.cl_ord_id)
     # A refusal whose code cannot be read may be one of those that say that the outcome is not known.
     ambiguous = code in AMBIGUOUS_CODES or (exec_type == "8" and str(_ERROR_CODE) in report.unread)
-    if exec_type == "0" and b"1102" in f and f.get(b"636") == b"Y":
+    if exec_type == "0" and (b"1102" in f or b"25009" in f) and f.get(b"636") == b"Y":
         # A second New report, once the trigger has put the order on the book.
         exec_type = "L"
+    if b"839" in f:
+        report = execution_report({**f, b"44": f[b"839"]}, raw, _FORM)
     if exec_type == report.exec_type and cl_ord_id == report.cl_ord_id and not ambiguous:
         return report
     return msgspec.structs.replace(report, cl_ord_id=cl_ord_id, exec_type=exec_type, ambiguous=ambiguous)

@@ -134,7 +134,7 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
     status = str(row["status"])
     if status not in ORD_STATUS:
         raise BadAnswer(f"status is {json.dumps(status)}")
-    price = decimal_field(row, "price")
+    price = decimal_field(row, "peggedPrice" if row.get("peggedPrice") else "price")
     return RestOrder(
         symbol=name_field(row, "symbol"),
         order_id=name_field(row, "orderId"),

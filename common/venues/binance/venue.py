@@ -13,7 +13,18 @@ PROFILE = VenueProfile(
     rest="common.venues.binance.rest:open_rest",
     fields="common.venues.binance.fields:ADDITIONS",
     credentials=(CredentialKind.ED25519,),
-    further=frozenset({Feature.STOP_ORDER, Feature.STOP_LIMIT_ORDER, Feature.ICEBERG, Feature.CASH_QUANTITY}),
+    further=frozenset(
+        {
+            Feature.STOP_ORDER,
+            Feature.STOP_LIMIT_ORDER,
+            Feature.TAKE_PROFIT_ORDER,
+            Feature.TAKE_PROFIT_LIMIT_ORDER,
+            Feature.TRAILING_STOP,
+            Feature.PEGGED_ORDER,
+            Feature.ICEBERG,
+            Feature.CASH_QUANTITY,
+        }
+    ),
     lacks=frozenset({Feature.STATUS_QUERY}),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),

@@ -7,6 +7,38 @@ import pytest
 from common.messages import Terms
 from common.strategy.terms import terms_of
 
+TRAILING = {"peg_price_type": "8", "peg_offset": D(150), "peg_offset_type": "1"}
+
+
+@pytest.mark.parametrize(
+    ("said", "ord_type", "terms"),
+    [
+        ({"stop_px": D(9), "take_profit": True}, "3", {"stop_px": D(9), "take_profit": True}),
+        ({"trailing_bips": 150}, "3", TRAILING),
+        ({"trailing_bips": 150, "stop_px": D(9), "price": D(8)}, "4", {**TRAILING, "stop_px": D(9), "price": D(8)}),
+        ({"trailing_offset": D(5)}, "3", {**TRAILING, "peg_offset": D(5), "peg_offset_type": "0"}),
+        ({"peg": "primary"}, "P", {"peg_price_type": "5"}),
+        ({"peg": "market", "peg_levels": 2}, "P", {"peg_price_type": "4", "peg_offset": D(2), "peg_offset_type": "3"}),
+    ],
+)
+def test_what_follows_the_market_in_fix_s_codes(
+    said: dict[str, object], ord_type: str, terms: dict[str, object]
+) -> None:
+    assert terms_of("1", D(1), **said) == Terms("1", ord_type, D(1), **terms)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trailing_bips": 1, "trailing_offset": D(1)}, {"trailing_bips": 1, "peg": "primary"}, {"peg": "midpoint"},
+        {"peg": "primary", "price": D(1)}, {"peg": "primary", "stop_px": D(1)}, {"peg_levels": 1},
+        {"trailing_offset": 1.5},
+    ],
+)  # fmt: skip
+def test_what_cannot_follow_is_refused_as_it_is_said(wrong: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        terms_of("1", D(1), **wrong)  # type: ignore[arg-type]
+
 
 @pytest.mark.parametrize(
     ("price", "stop_px", "ord_type"),
@@ -18,7 +50,7 @@ def test_the_prices_say_which_type_it_is(price: D | None, stop_px: D | None, ord
 
 def test_a_date_makes_it_good_till_then_and_what_is_over_at_once_has_none() -> None:
     assert terms_of("1", D(1), D(9), expire_ns=7) == Terms("1", "2", D(1), D(9), "6", expire_ns=7)
-    assert terms_of("1", D(1), D(9), "3", expire_ns=7).time_in_force == "3", "which risk refuses"
+    assert terms_of("1", D(1), D(9), time_in_force="3", expire_ns=7).time_in_force == "3", "which risk refuses"
 
 
 @pytest.mark.parametrize("wrong", [{"order_qty": 1}, {"price": 1.5}, {"stop_px": "90"}])

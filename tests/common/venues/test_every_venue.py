@@ -8,7 +8,7 @@ import re
 import time
 import tomllib
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +45,7 @@ from tests.common.venues.both_sides import NAME, BothSides, Desk
 from tests.common.venues.served import Served
 
 TEMPLATE = "_template"
+TRAILS: dict[str, object] = {"ord_type": "3", "price": None, "peg_price_type": "8"}
 PENDING = ("6", "A", "E")
 """ExecType(150) of an acknowledgement: pending cancel, pending new, pending replace."""
 
@@ -532,17 +533,84 @@ def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bo
     assert (told[-1].ord_status, told[-1].last_px) == ("2", stop_px + tick)
 
 
+@pytest.mark.parametrize("limit", [False, True])
+def test_a_take_profit_order_sleeps_until_the_price_is_better(desk: Desk, limit: bool) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.TAKE_PROFIT_LIMIT_ORDER if limit else Feature.TAKE_PROFIT_ORDER):
+        return
+    tick = sides.instrument.tick_size
+    target = sides.price - 10 * tick
+    order, events = desk.new(
+        ord_type="4" if limit else "3", price=sides.price if limit else None, stop_px=target, take_profit=True
+    )
+    assert [told.exec_type for told in reports(events)] == ["0"]
+    check_it_wakes(desk, order.cl_ord_id, ((target + tick, []), (target, ["L", "F"])), sides.price - 5 * tick)
+
+
+@pytest.mark.parametrize(
+    ("feature", "offset", "counted"),
+    [(Feature.TRAILING_STOP, 100, "1"), (Feature.TRAILING_STOP_BY_PRICE, 0, "0")],
+)
+def test_a_trailing_stop_follows_the_lowest_trade(desk: Desk, feature: Feature, offset: int, counted: str) -> None:
+    sides = desk.sides
+    if not sides.profile.has(feature):
+        return
+    tick = sides.instrument.tick_size
+    lowest = sides.price - 10 * tick
+    distance = Decimal(offset) if counted == "1" else lowest / 100 // tick * tick
+    order, events = desk.new(
+        ord_type="3", price=None, peg_price_type="8", peg_offset=distance, peg_offset_type=counted
+    )
+    assert [told.exec_type for told in reports(events)] == ["0"]
+    at = lowest + (lowest * distance / 10_000 if counted == "1" else distance)
+    wakes = (at / tick).to_integral_value(ROUND_CEILING) * tick
+    check_it_wakes(desk, order.cl_ord_id, ((lowest, []), (wakes - tick, []), (wakes, ["L", "F"])), wakes + tick)
+
+
+def check_it_wakes(
+    desk: Desk, cl_ord_id: str, path: tuple[tuple[Decimal, list[str]], ...], fills_at: Decimal
+) -> None:
+    """An order that sleeps is told nothing of until the last trade of the path, and then meets what stands there."""
+    sides, told = desk.sides, []
+    sides.stranger("2", sides.qty, fills_at)
+    for at, words in path:
+        desk.new(side="2", price=at)
+        sides.stranger("1", sides.qty, at)
+        sides.world.pump()
+        told = [each for each in reports(desk.heard()) if each.cl_ord_id == cl_ord_id]
+        assert [each.exec_type for each in told] == words, at
+    assert (told[-1].ord_status, told[-1].last_px) == ("2", fills_at)
+
+
+def test_a_pegged_order_has_the_best_price_of_its_side(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.PEGGED_ORDER):
+        return
+    sides.stranger("1", sides.qty, sides.price)
+    order, events = desk.new(ord_type="P", price=None, peg_price_type="5")
+    (told,) = reports(events)
+    assert (told.exec_type, told.price) == (accepted_by(sides), sides.price)
+    sides.stranger("2", 2 * sides.qty, sides.price)
+    fill = reports(desk.heard())[-1]
+    assert (fill.cl_ord_id, fill.ord_status, fill.last_px) == (order.cl_ord_id, "2", sides.price)
+
+
 @pytest.mark.parametrize("feature", list(Feature))
 def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feature: Feature) -> None:
     """Before it is sent, by name: the session asks `missing_feature` before a command takes a number."""
     sides = desk.sides
     dialect, profile, wall_ns = sides.dialect, sides.profile, sides.world.now.wall_ns
     lacks = not profile.has(feature)
-    above = 2 * sides.price
+    above, below = 2 * sides.price, sides.instrument.tick_size * (sides.price / sides.instrument.tick_size // 2)
     terms: dict[Feature, dict[str, object]] = {
         Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.STOP_LIMIT_ORDER: {"ord_type": "4", "price": above, "stop_px": above},
+        Feature.TAKE_PROFIT_ORDER: {"ord_type": "3", "price": None, "stop_px": below, "take_profit": True},
+        Feature.TAKE_PROFIT_LIMIT_ORDER: {"ord_type": "4", "price": below, "stop_px": below, "take_profit": True},
+        Feature.TRAILING_STOP: {**TRAILS, "peg_offset": Decimal(100), "peg_offset_type": "1"},
+        Feature.TRAILING_STOP_BY_PRICE: {**TRAILS, "peg_offset": below, "peg_offset_type": "0"},
+        Feature.PEGGED_ORDER: {"ord_type": "P", "price": None, "peg_price_type": "4"},
         Feature.POST_ONLY: {"instructions": POST_ONLY},
         Feature.ICEBERG: {"display_qty": sides.qty / 4},
         Feature.CASH_QUANTITY: {

@@ -1,9 +1,12 @@
 """A stop order as the order manager has it: what it is told by, and when it may be amended."""
 
 import pytest
+from msgspec import structs
 
 from common.messages import AmendRequest, NewOrder, NewOrderRequest, OrderEvent, Reason, Terms
 from common.request_identity import request_identity
+from scripts.cli.orders import price_text
+from services.desk.rows import type_words
 from tests.services.orders.harness import D, Ring
 
 STOP_LIMIT = Terms("1", "4", D(1), D(111), stop_px=D(110))
@@ -59,6 +62,61 @@ def test_it_is_amended_only_while_it_sleeps_and_only_with_a_limit(
     assert [command.terms.stop_px for command in ring.commands] == ([D(110)] if may else [])
     if not may:
         assert ring.clients[b"p"][-1].reason is Reason.NOT_AMENDABLE
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms("1", "4", D(1), D(111), stop_px=D(90), peg_price_type="8", peg_offset=D(100), peg_offset_type="1"),
+        Terms("1", "P", D(1), peg_price_type="5"),
+    ],
+)
+def test_what_follows_the_market_is_not_amended(ring: Ring, terms: Terms) -> None:
+    sent(ring, terms)
+    ring.commands.clear()
+    ring.request(AmendRequest(0, 2, 1, D(2)))
+    assert not ring.commands and ring.clients[b"p"][-1].reason is Reason.NOT_AMENDABLE
+
+
+def test_a_pegged_order_has_the_price_that_the_venue_tells(ring: Ring) -> None:
+    order = sent(ring, Terms("1", "P", D(1), peg_price_type="5"))
+    assert order.price is None
+    ring.report(order, "I", "0", price="99.5")
+    assert told(ring).price == D("99.5")
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind", "price"),
+    [
+        (Terms("1", "3", D(1), stop_px=D(110)), "stop", "market stop 110"),
+        (Terms("1", "4", D(1), D(91), stop_px=D(90), take_profit=True), "take profit limit", "91 target 90"),
+        (
+            Terms("1", "3", D(1), peg_price_type="8", peg_offset=D(150), peg_offset_type="1"),
+            "trailing stop", "market trailing 150 bips",
+        ),
+        (Terms("1", "P", D(1), peg_price_type="5"), "pegged", "pegged"),
+    ],
+)  # fmt: skip
+def test_a_person_reads_what_wakes_it(ring: Ring, terms: Terms, kind: str, price: str) -> None:
+    sent(ring, terms)
+    assert (type_words(terms), price_text(told(ring))) == (kind, price)
+
+
+def test_another_distance_or_side_of_the_trigger_is_another_request() -> None:
+    base = Terms("1", "4", D(1), D(111), stop_px=D(110))
+    trails = {"peg_price_type": "8", "peg_offset": D(100), "peg_offset_type": "1"}
+    kinds: list[dict[str, object]] = [
+        {}, {"take_profit": True}, trails, {**trails, "peg_offset": D(101)}, {**trails, "peg_offset_type": "0"},
+    ]  # fmt: skip
+    asked = [NewOrderRequest(0, 1, "generic", "BTCUSDT", structs.replace(base, **kind)) for kind in kinds]
+    assert len(set(map(request_identity, asked))) == len(kinds)
+
+
+def test_a_distance_that_cannot_be_counted_with_is_refused_at_the_door(ring: Ring) -> None:
+    terms = Terms("1", "3", D(1), peg_price_type="8", peg_offset=D("NaN"), peg_offset_type="1")
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", terms))
+    outcome = ring.clients[b"p"][-1]
+    assert (outcome.outcome, outcome.reason) == ("refused", Reason.BAD_PRICE) and "PegOffsetValue(211)" in outcome.text
 
 
 def test_another_stop_price_is_another_request_and_an_order_without_one_has_the_identity_of_before() -> None:

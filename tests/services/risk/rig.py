@@ -4,6 +4,7 @@ from its effects.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -114,6 +115,7 @@ class Orders:
         time_in_force: TimeInForce = "1",
         expire_ns: int = 0,
         display_qty: str | None = None,
+        further: dict[str, Any] | None = None,
         cash: str | None = None,
     ) -> NewOrder:
         attempt = self.attempt()
@@ -121,6 +123,7 @@ class Orders:
         px, stop = None if price is None else D(price), None if stop_px is None else D(stop_px)
         terms = Terms(side, ord_type, D(qty), px, time_in_force, instructions, stop, expire_ns)
         terms = terms if display_qty is None else msgspec.structs.replace(terms, display_qty=D(display_qty))
+        terms = msgspec.structs.replace(terms, **(further or {}))
         terms = terms if cash is None else msgspec.structs.replace(terms, order_qty=D(0), cash_order_qty=D(cash))
         return NewOrder(
             attempt, strategy, self.counter, venue, symbol, terms, cl_ord_id_of(attempt),

@@ -3,6 +3,7 @@ log's word; a cancel always passes; nothing that adds risk passes before the for
 """
 
 from decimal import Decimal as D
+from typing import Any
 
 import msgspec
 import pytest
@@ -54,6 +55,15 @@ def test_an_order_passes_with_the_decision_and_its_inputs() -> None:
     assert decision.risk_epoch == rig.core.status(rig.now)["epoch"]
 
 
+TRAILS: dict[str, Any] = {"ord_type": "3", "price": None}
+PEGGED: dict[str, Any] = {"ord_type": "P", "price": None, "further": {"peg_price_type": "5"}}
+
+
+def trailing(offset: str, counted: str = "1") -> dict[str, Any]:
+    """A stop price that follows the market."""
+    return {"peg_price_type": "8", "peg_offset": D(offset), "peg_offset_type": counted}
+
+
 CASES = [
     ("venue", {"venue": "nowhere"}, Reason.UNKNOWN_VENUE, "nowhere", "binance, generic"),
     ("symbol", {"symbol": "DOGE"}, Reason.UNKNOWN_SYMBOL, "DOGE", "BTCUSDT"),
@@ -92,6 +102,23 @@ CASES = [
     ("iceberg lot", {"display_qty": "0.0001"}, Reason.BAD_LOT, "0.0001", "0.001"),
     ("iceberg IOC", {"display_qty": "1", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
     ("iceberg without a limit", {"display_qty": "1", "price": None}, Reason.UNSUPPORTED, "", ""),
+    ("target on a limit", {"further": {"take_profit": True}}, Reason.UNSUPPORTED, "", ""),
+    ("trailing limit", {"further": trailing("100")}, Reason.UNSUPPORTED, "", ""),
+    ("trailing by nothing", {**TRAILS, "further": trailing("0")}, Reason.BAD_PRICE, "0", ""),
+    ("trailing by all", {**TRAILS, "further": trailing("10000")}, Reason.BAD_PRICE, "10000", "10000"),
+    ("trailing by half a point", {**TRAILS, "further": trailing("0.5")}, Reason.BAD_PRICE, "0.5", "10000"),
+    ("trailing by no tick", {**TRAILS, "further": trailing("0.001", "0")}, Reason.BAD_TICK, "0.001", "0.01"),
+    ("trailing by levels", {**TRAILS, "further": trailing("3", "3")}, Reason.UNSUPPORTED, "", ""),
+    ("trailing by what", {**TRAILS, "further": trailing("3", "")}, Reason.BAD_PRICE, "", ""),
+    ("pegged to nothing", {"ord_type": "P", "price": None}, Reason.UNSUPPORTED, "", ""),
+    ("pegged with a price", {"ord_type": "P", "further": {"peg_price_type": "4"}}, Reason.BAD_PRICE, "100.00", ""),
+    ("pegged to its side at once", {**PEGGED, "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
+    ("pegged to the other side, post only", {
+        "ord_type": "P", "price": None, "instructions": "6", "further": {"peg_price_type": "4"},
+    }, Reason.UNSUPPORTED, "", ""),
+    ("pegged too deep", {"ord_type": "P", "price": None, "further": {
+        "peg_price_type": "5", "peg_offset": D(101), "peg_offset_type": "3",
+    }}, Reason.BAD_PRICE, "101", "101"),
     ("market post only", {"price": None, "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
 ]
 
@@ -168,6 +195,40 @@ def test_an_amount_needs_a_reference_price_and_a_collar() -> None:
     rig = Rig(settings(RULES._replace(price_collar_ratio=D(1))))
     rig.command(rig.orders.new(price=None, cash="100"))
     assert last_refusal(rig)[0] is Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {**TRAILS, "further": trailing("100")},
+        {**TRAILS, "stop_px": "101", "further": trailing("1.5", "0")},
+        {"ord_type": "4", "further": trailing("100")},
+        {**TRAILS, "stop_px": "90", "further": {"take_profit": True}},
+        PEGGED,
+        {**PEGGED, "instructions": "6"},
+        {"ord_type": "P", "price": None, "time_in_force": "3", "further": {"peg_price_type": "4"}},
+    ],
+)
+def test_what_follows_the_market_or_waits_for_a_better_price_counts_in_full(terms: dict[str, Any]) -> None:
+    rig = Rig()
+    rig.command(rig.orders.new(qty="5", **terms))
+    assert rig.worst() == (D(5), D(0), D(0))
+
+
+def test_a_trailing_order_is_worth_what_it_may_be_triggered_at() -> None:
+    """At 100 with a collar of 5 % one is worth 105, and one that follows by 8 % or by 8 is worth 113.4."""
+    rig = Rig()
+    for follows in ({}, trailing("800"), trailing("8", "0")):
+        rig.command(rig.orders.new(qty="1", **TRAILS, stop_px="100", further=follows))
+    decisions = [each.decision for each in rig.sent if isinstance(each, NewOrder)]
+    assert [each and each.notional for each in decisions] == [D(105), D("113.4"), D("113.4")]
+
+
+def test_a_pegged_order_needs_a_reference_price() -> None:
+    rig = Rig()
+    rig.top(bid=None, ask=None)
+    rig.command(rig.orders.new(**PEGGED))
+    assert not rig.sent and rig.refused[-1].reason is Reason.REFERENCE_STALE
 
 
 def test_an_iceberg_order_counts_in_full() -> None:

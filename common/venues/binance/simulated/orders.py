@@ -11,7 +11,23 @@ from common.exchange.bare import bare
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded, Triggered
 from common.exchange.engine import Cause, Refusal, check_form
 from common.exchange.faults import Fault, Kind
-from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, STOP, STOP_LIMIT, Asked, Order, Terms
+from common.exchange.order import (
+    BUY,
+    GOOD_TILL_CANCEL,
+    LIMIT,
+    MARKET,
+    MARKET_PEG,
+    OFFSET_BASIS_POINTS,
+    OFFSET_LEVELS,
+    PEGGED,
+    PRIMARY_PEG,
+    STOP,
+    STOP_LIMIT,
+    TRAILING,
+    Asked,
+    Order,
+    Terms,
+)
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
@@ -24,6 +40,8 @@ ORDER_WINDOW_S = 10
 MAKER_RETURN = 5
 ONLY_NEW = "1"
 ONLY_PARTIALLY_FILLED = "2"
+MOST_LEVELS = 100
+
 UNKNOWN_TEXT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 UNEXPECTED_TEXT = "An unexpected response was received from the message bus. Execution status unknown."
 
@@ -190,7 +208,7 @@ class BinanceOrders(BinanceGateway):
             return _commanded(fault)
         if self.is_full(now):
             return wire.TOO_MANY_ORDERS, self.too_many
-        refusal = self._venue.engine.check(terms)
+        refusal = _why_not_peg(terms) or self._venue.engine.check(terms)
         if refusal is Refusal.DUPLICATE:
             self._venue.count("duplicate_cl_ord_ids")
         return None if refusal is None else (wire.refusal_code(refusal), refusal.value)
@@ -213,6 +231,12 @@ class BinanceOrders(BinanceGateway):
         """What is said then."""
         return f"Too many new orders; current limit is {self._unfilled.limit} orders per {ORDER_WINDOW_S} SECOND."
 
+    def priced(self, terms: Terms) -> Terms:
+        """A pegged order with the price that the book gives it now, none where it gives none."""
+        levels = int(terms.peg_offset or 0)
+        price = self._venue.engine.pegged_price(terms.symbol, terms.side, terms.peg_price_type, levels)
+        return terms._replace(price=price)
+
     # ---- requests over FIX
 
     def _refuse_new(self, task: Task, terms: Terms, code: int, text: str, now: Instant) -> None:
@@ -228,7 +252,7 @@ class BinanceOrders(BinanceGateway):
         side, ord_type = wire.text(f, 54), wire.text(f, 40)
         if side not in ("1", "2"):
             raise Rejection(wire.BAD_SIDE, "Invalid side.", 5, 54)
-        if ord_type not in (MARKET, LIMIT, STOP, STOP_LIMIT):
+        if ord_type not in (MARKET, LIMIT, STOP, STOP_LIMIT, PEGGED):
             raise Rejection(wire.BAD_ORDER_TYPE, "Invalid orderType.", 5, 40)
         post_only = b"18" in f
         if post_only and f[b"18"] != b"6":
@@ -237,20 +261,23 @@ class BinanceOrders(BinanceGateway):
             if b"%d" % tag in f:
                 raise Rejection(wire.NOT_REQUIRED, f"Parameter '{tag}' sent when not required.", 2, tag)
         has_price = ord_type in (LIMIT, STOP_LIMIT)
-        time_in_force = GOOD_TILL_CANCEL if not has_price or post_only else wire.text(f, 59)
+        has_time = ord_type in (LIMIT, STOP_LIMIT, PEGGED) and not post_only
+        time_in_force = wire.text(f, 59) if has_time else GOOD_TILL_CANCEL
         if time_in_force not in ("1", "3", "4"):
             raise Rejection(wire.BAD_TIME_IN_FORCE, "Invalid timeInForce.", 5, 59)
         price = wire.decimal(f, 44) if has_price else None
         display_qty = wire.decimal(f, 111) if b"111" in f else None
-        stop_px = _trigger(f, side) if ord_type in (STOP, STOP_LIMIT) else None
         mode = self._venue.prevention(wire.optional(f, 25001))
         account, session = task.peer.account, task.peer.comp_id
         cash_qty = wire.decimal(f, 152) if b"152" in f and b"38" not in f else None
         order_qty = wire.decimal(f, 38) if cash_qty is None else self._venue.engine.base_for(symbol, side, cash_qty)
-        return Terms(
-            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode, stop_px,
+        terms = Terms(
+            account, session, name, symbol, side, ord_type, order_qty, price, time_in_force, post_only, mode,
             display_qty=display_qty, cash_qty=cash_qty,
         )  # fmt: skip
+        if ord_type in (STOP, STOP_LIMIT):
+            return _triggered(f, terms)
+        return self.priced(_pegged(f, terms)) if ord_type == PEGGED else terms
 
     def _target(self, task: Task, f: Fields) -> Order | None:
         """The open order that OrderID(37), OrigClOrdID(41) or both name. Raises Rejection where neither is given."""
@@ -381,23 +408,67 @@ def restriction_holds(restriction: str, order: Order) -> bool:
     return restriction == ONLY_PARTIALLY_FILLED and not order.cum_qty
 
 
-def _trigger(f: Fields, side: str) -> Decimal:
-    """TriggerPrice(1102) of a stop order. A trigger in the other direction makes a take-profit order, and a trailing
-    one has TriggerTrailingDeltaBips(25009): neither is simulated.
+def _triggered(f: Fields, terms: Terms) -> Terms:
+    """The order with what wakes it: TriggerPrice(1102), from the side that TriggerPriceDirection(1109) says, so that
+    it is a stop or a take-profit order; with TriggerTrailingDeltaBips(25009) it trails, from that price on.
     """
-    for tag, wanted in ((1100, "4"), (1101, "1"), (1107, "2"), (1109, "U" if side == BUY else "D")):
+    for tag, wanted in ((1100, "4"), (1101, "1"), (1107, "2")):
         if wire.text(f, tag) != wanted:
-            raise Rejection(wire.BAD_ORDER_TYPE, "This trigger is not simulated.", 5, tag)
-    return wire.decimal(f, 1102)
+            raise Rejection(wire.BAD_ORDER_TYPE, "This trigger is not offered.", 5, tag)
+    trails = b"25009" in f
+    stop_px = None if trails and b"1102" not in f else wire.decimal(f, 1102)
+    direction = wire.optional(f, 1109) if stop_px is None else wire.text(f, 1109)
+    if direction not in ("U", "D") and (direction or stop_px is not None):
+        raise Rejection(wire.ILLEGAL_CHARACTERS, "TriggerPriceDirection(1109) must be 'U' or 'D'.", 5, 1109)
+    takes_profit = direction != ("U" if terms.side == BUY else "D")
+    terms = terms._replace(stop_px=stop_px, take_profit=takes_profit)
+    if not trails:
+        return terms
+    bips = wire.decimal(f, 25009)
+    return terms._replace(peg_price_type=TRAILING, peg_offset=bips, peg_offset_type=OFFSET_BASIS_POINTS)
+
+
+def _pegged(f: Fields, terms: Terms) -> Terms:
+    """The order with what it takes its price from: PegPriceType(1094), so many price levels deep."""
+    kind = wire.text(f, 1094)
+    if kind not in (MARKET_PEG, PRIMARY_PEG) or wire.text(f, 835) != "1":
+        raise Rejection(wire.BAD_ORDER_TYPE, "This peg is not offered.", 5, 1094)
+    if b"211" not in f and b"836" not in f:
+        return terms._replace(peg_price_type=kind)
+    depth = wire.decimal(f, 211)
+    if wire.text(f, 836) != OFFSET_LEVELS or depth % 1 or not 0 <= depth <= MOST_LEVELS:
+        raise Rejection(wire.ILLEGAL_CHARACTERS, "PegOffsetValue(211) is a number of price levels.", 5, 211)
+    return terms._replace(peg_price_type=kind, peg_offset=depth, peg_offset_type=OFFSET_LEVELS)
+
+
+def _why_not_peg(terms: Terms) -> Refusal | None:
+    """What this venue alone forbids of pegged and trailing orders."""
+    if terms.is_trailing and terms.peg_offset is not None:
+        in_bounds = wire.LEAST_TRAILING_DELTA <= terms.peg_offset <= wire.MOST_TRAILING_DELTA
+        return None if in_bounds and not terms.peg_offset % 1 else Refusal.TRAILING_DELTA
+    if not terms.is_pegged:
+        return None
+    primary = terms.peg_price_type == PRIMARY_PEG
+    if (primary and terms.time_in_force != GOOD_TILL_CANCEL) or (terms.post_only and not primary):
+        return Refusal.BAD_TERMS
+    return Refusal.NOTHING_TO_PEG_TO if terms.price is None else None
+
+
+_TRIGGER_TAGS = (1100, 1101, 1102, 1107, 1109, 25009)
+_PEG_TAGS = (1094, 835, 836, 211)
 
 
 def _unwanted(ord_type: str, post_only: bool) -> tuple[int, ...]:
-    """Fields of other order types: pegs and trailing stops are not simulated."""
-    others: tuple[int, ...] = (25009, 1094, 835, 836, 211, 25032)
+    """Fields of other order types."""
+    others: tuple[int, ...] = (25032,)
     if ord_type != MARKET:
         others += (152,)
-    if ord_type in (MARKET, LIMIT):
-        others += (1100, 1101, 1102, 1107, 1109)
+    if ord_type != PEGGED:
+        others += _PEG_TAGS
+    if ord_type not in (STOP, STOP_LIMIT):
+        others += _TRIGGER_TAGS
+    if ord_type == PEGGED:
+        others += (44,)
     if ord_type in (MARKET, STOP):
         return (44, 59, 18, 111, *others)
     return (59, *others) if post_only else others
@@ -418,15 +489,12 @@ def _report(
     last_qty: Decimal | None = None,
 ) -> bytes:
     """The body of an ExecutionReport(8), its fields in the dictionary's order."""
-    price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
+    price = "" if terms.price is None or terms.is_pegged else f"44={fixed(terms.price)}\x01"
     how = "18=6\x01" if terms.post_only else ""
     shown = "" if terms.display_qty is None else f"111={fixed(terms.display_qty)}\x01"
     shown += "" if terms.cash_qty is None else f"152={fixed(terms.cash_qty)}\x01"
     time_in_force = "" if terms.price is None else f"59={terms.time_in_force}\x01"
-    trigger = ""
-    if terms.stop_px is not None:
-        direction = "U" if terms.side == BUY else "D"
-        trigger = f"1100=4\x011101=1\x011102={fixed(terms.stop_px)}\x011107=2\x011109={direction}\x01"
+    trigger = _peg_fields(terms) if terms.is_pegged else _trigger_fields(terms)
     stamp, working = utc_timestamp(stamp_ns, 6).decode(), ""
     if exec_type == "0":
         # AggressorIndicator(1057)=Y stands in every New report, before anything was matched. WorkingTime(25023): since
@@ -442,8 +510,25 @@ def _report(
     ).encode()
 
 
+def _trigger_fields(terms: Terms) -> str:
+    """What wakes a stop order, as a report has it."""
+    if terms.ord_type not in (STOP, STOP_LIMIT):
+        return ""
+    at = "" if terms.stop_px is None else f"1102={fixed(terms.stop_px)}\x01"
+    trailing = "" if terms.peg_offset is None else f"25009={terms.peg_offset:f}\x01"
+    return f"1100=4\x011101=1\x01{at}1107=2\x011109={'U' if terms.rises else 'D'}\x01{trailing}"
+
+
+def _peg_fields(terms: Terms) -> str:
+    """What a pegged order took its price from, and PeggedPrice(839)."""
+    depth = "" if terms.peg_offset is None else f"211={terms.peg_offset:f}\x01"
+    counted = "" if terms.peg_offset is None else f"836={OFFSET_LEVELS}\x01"
+    price = "" if terms.price is None else f"839={fixed(terms.price)}\x01"
+    return f"{depth}1094={terms.peg_price_type}\x01835=1\x01{counted}{price}"
+
+
 def _refused(terms: Terms, code: int, text: str, wall_ns: int) -> bytes:
-    price = "" if terms.price is None else f"44={fixed(terms.price)}\x01"
+    price = "" if terms.price is None or terms.is_pegged else f"44={fixed(terms.price)}\x01"
     return (
         f"11={terms.cl_ord_id}\x0138={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x01"
         f"55={terms.symbol}\x01{price}60={utc_timestamp(wall_ns, 6).decode()}\x01150=8\x0114=0.00000000\x01"

@@ -12,7 +12,7 @@ import msgspec
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
-from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
+from common.exchange.order import BUY, LIMIT, MARKET, MARKET_PEG, PEGGED, PRIMARY_PEG, STOP, STOP_LIMIT, Order, Terms
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -50,7 +50,10 @@ _TROUBLES = {
 _STATUS = {
     "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
 }  # fmt: skip
-_TYPE = {MARKET: "MARKET", LIMIT: "LIMIT", STOP: "STOP_LOSS", STOP_LIMIT: "STOP_LOSS_LIMIT"}
+_TYPE = {
+    MARKET: "MARKET", LIMIT: "LIMIT", PEGGED: "LIMIT", STOP: "STOP_LOSS", STOP_LIMIT: "STOP_LOSS_LIMIT",
+}  # fmt: skip
+_PEG = {MARKET_PEG: "MARKET_PEG", PRIMARY_PEG: "PRIMARY_PEG"}
 TIME_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
 SELF_TRADE = {"1": "NONE", "2": "EXPIRE_TAKER", "3": "EXPIRE_MAKER", "4": "EXPIRE_BOTH"}
 
@@ -235,19 +238,18 @@ class BinanceRest:
 def order_json(o: ClosedOrder) -> dict[str, object]:
     """An order as REST shows it."""
     t = o.terms
-    kind = "LIMIT_MAKER" if t.post_only else _TYPE[t.ord_type]
     return {
         "symbol": t.symbol,
         "orderId": o.order_id,
         "orderListId": -1,
         "clientOrderId": t.cl_ord_id,
-        "price": fixed(t.price or Decimal(0)),
+        "price": fixed(Decimal(0) if t.is_pegged else t.price or Decimal(0)),
         "origQty": fixed(t.order_qty),
         "executedQty": fixed(o.cum_qty),
         "cummulativeQuoteQty": fixed(o.cum_quote),
         "status": _STATUS[o.ord_status],
         "timeInForce": TIME_IN_FORCE[t.time_in_force],
-        "type": kind,
+        "type": _type_of(t),
         "side": "BUY" if t.side == BUY else "SELL",
         "stopPrice": fixed(t.stop_px or Decimal(0)),
         "icebergQty": fixed(t.display_qty or Decimal(0)),
@@ -257,7 +259,26 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
         "workingTime": o.stamp_ns // NS_PER_MS,
         "origQuoteOrderQty": fixed(t.cash_qty or Decimal(0)),
         "selfTradePreventionMode": SELF_TRADE[t.self_trade],
+        **_peg_json(t),
     }
+
+
+def _type_of(t: Terms) -> str:
+    """An order's type as REST names it."""
+    kind = "LIMIT_MAKER" if t.post_only else _TYPE[t.ord_type]
+    return kind.replace("STOP_LOSS", "TAKE_PROFIT") if t.take_profit else kind
+
+
+def _peg_json(t: Terms) -> dict[str, object]:
+    """What is told of trailing and pegged orders alone."""
+    if t.is_trailing and t.peg_offset is not None:
+        return {"trailingDelta": int(t.peg_offset)}
+    if not t.is_pegged:
+        return {}
+    row: dict[str, object] = {"pegPriceType": _PEG[t.peg_price_type], "peggedPrice": fixed(t.price or Decimal(0))}
+    if t.peg_offset is not None:
+        row |= {"pegOffsetType": "PRICE_LEVEL", "pegOffsetValue": int(t.peg_offset)}
+    return row
 
 
 def _trade_json(t: TradeRow) -> Json:
@@ -289,12 +310,15 @@ def _symbol_info(i: Instrument) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
+        "orderTypes": [
+            "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+        ],
         "icebergAllowed": True,
         "ocoAllowed": False,
         "otoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": True,
+        "pegInstructionsAllowed": True,
         "cancelReplaceAllowed": True,
         "amendAllowed": True,
         "isSpotTradingAllowed": True,
@@ -311,6 +335,13 @@ def _symbol_info(i: Instrument) -> Json:
                 "minQty": fixed(i.min_qty),
                 "maxQty": fixed(i.max_qty),
                 "stepSize": fixed(i.lot_size),
+            },
+            {
+                "filterType": "TRAILING_DELTA",
+                "minTrailingAboveDelta": wire.LEAST_TRAILING_DELTA,
+                "maxTrailingAboveDelta": wire.MOST_TRAILING_DELTA,
+                "minTrailingBelowDelta": wire.LEAST_TRAILING_DELTA,
+                "maxTrailingBelowDelta": wire.MOST_TRAILING_DELTA,
             },
             {
                 "filterType": "NOTIONAL",

@@ -10,12 +10,29 @@ from typing import NamedTuple, TypeVar
 from common.exchange.engine import check_form
 from common.exchange.history import closed_order
 from common.exchange.numbers import read_number
-from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, SELL, STOP, STOP_LIMIT, Asked, Order, Terms
+from common.exchange.order import (
+    BUY,
+    GOOD_TILL_CANCEL,
+    LIMIT,
+    MARKET,
+    MARKET_PEG,
+    OFFSET_BASIS_POINTS,
+    OFFSET_LEVELS,
+    PEGGED,
+    PRIMARY_PEG,
+    SELL,
+    STOP,
+    STOP_LIMIT,
+    TRAILING,
+    Asked,
+    Order,
+    Terms,
+)
 from common.exchange.rest import SCOPE, Json, Parameters, RestError, Route
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, Instant
 from common.venues.binance.simulated import wire
-from common.venues.binance.simulated.orders import BinanceOrders, restriction_holds
+from common.venues.binance.simulated.orders import MOST_LEVELS, BinanceOrders, restriction_holds
 from common.venues.binance.simulated.rest import (
     SELF_TRADE,
     TIME_IN_FORCE,
@@ -36,6 +53,7 @@ _PREVENTION_OF = {word: code for code, word in SELF_TRADE.items()}
 _RESTRICTIONS = {"": "", "ONLY_NEW": "1", "ONLY_PARTIALLY_FILLED": "2"}
 _TERMS = (
     "timeInForce", "quantity", "price", "stopPrice", "quoteOrderQty", "icebergQty", "trailingDelta", "pegPriceType",
+    "pegOffsetType", "pegOffsetValue",
 )  # fmt: skip
 
 
@@ -46,6 +64,21 @@ class _Form(NamedTuple):
     terms: tuple[str, ...]
     post_only: bool = False
     may_have: tuple[str, ...] = ()
+    take_profit: bool = False
+
+    @property
+    def pegged(self) -> "_Form":
+        """The same with its price from the book."""
+        may_have = (*self.may_have, "pegPriceType", "pegOffsetType", "pegOffsetValue")
+        terms = tuple(name for name in self.terms if name != "price")
+        return self._replace(ord_type=PEGGED, terms=terms, may_have=may_have)
+
+    @property
+    def trailing(self) -> "_Form":
+        """The same with a stop price that follows the market, from its stop price on if it has one."""
+        may_have = (*self.may_have, "stopPrice")
+        terms = (*(name for name in self.terms if name != "stopPrice"), "trailingDelta")
+        return self._replace(terms=terms, may_have=may_have)
 
 
 _ICEBERG = ("icebergQty",)
@@ -55,6 +88,10 @@ _FORMS = {
     "MARKET": _Form(MARKET, ("quantity",)),
     "STOP_LOSS": _Form(STOP, ("quantity", "stopPrice")),
     "STOP_LOSS_LIMIT": _Form(STOP_LIMIT, ("timeInForce", "quantity", "price", "stopPrice"), may_have=_ICEBERG),
+    "TAKE_PROFIT": _Form(STOP, ("quantity", "stopPrice"), take_profit=True),
+    "TAKE_PROFIT_LIMIT": _Form(
+        STOP_LIMIT, ("timeInForce", "quantity", "price", "stopPrice"), may_have=_ICEBERG, take_profit=True
+    ),
 }
 _BY_AMOUNT = _Form(MARKET, ("quoteOrderQty",))
 
@@ -109,6 +146,8 @@ class RestOrders:
         side = _one_of(p, "side", _SIDES, wire.BAD_SIDE, "Invalid side.")
         form = _one_of(p, "type", _FORMS, wire.BAD_ORDER_TYPE, "Invalid orderType.")
         form = _BY_AMOUNT if form.ord_type == MARKET and p.get("quoteOrderQty") else form
+        form = form.pegged if form.ord_type == LIMIT and p.get("pegPriceType") else form
+        form = form.trailing if "stopPrice" in form.terms and p.get("trailingDelta") else form
         for name in _TERMS:
             if name in form.terms and not p.get(name):
                 raise refused(400, wire.MISSING, missing(name))
@@ -121,17 +160,18 @@ class RestOrders:
         if mode:
             mode = _one_of(p, "selfTradePreventionMode", _PREVENTION_OF)
         qty, price, stop_px, cash_qty = (
-            _number(p, name) if name in form.terms else None
+            _number(p, name) if p.get(name) else None
             for name in ("quantity", "price", "stopPrice", "quoteOrderQty")
         )
         if cash_qty is not None:
             qty = self._venue.engine.base_for(symbol, side, cash_qty)
         assert qty is not None
-        return Terms(
+        terms = Terms(
             account, "", self._name(p, "newClientOrderId"), symbol, side, form.ord_type, qty, price, time_in_force,
-            form.post_only, self._venue.prevention(mode), stop_px,
+            form.post_only, self._venue.prevention(mode), stop_px, take_profit=form.take_profit,
             cash_qty=cash_qty, display_qty=_number(p, "icebergQty") if p.get("icebergQty") else None,
         )  # fmt: skip
+        return self._orders.priced(_pegged(p, terms)) if form.ord_type == PEGGED else _trailing(p, terms)
 
     def _name(self, p: Parameters, parameter: str) -> str:
         """An id that the client chose, or one of ours."""
@@ -222,6 +262,25 @@ class RestOrders:
         if refusal is not None:
             return _Half("FAILURE", _refused(refusal).answer)
         return _Half("SUCCESS", self._placed(self._orders.admit(terms, now), style))
+
+
+def _trailing(p: Parameters, terms: Terms) -> Terms:
+    if not p.get("trailingDelta"):
+        return terms
+    bips = _number(p, "trailingDelta")
+    return terms._replace(peg_price_type=TRAILING, peg_offset=bips, peg_offset_type=OFFSET_BASIS_POINTS)
+
+
+def _pegged(p: Parameters, terms: Terms) -> Terms:
+    kind = _one_of(p, "pegPriceType", {"PRIMARY_PEG": PRIMARY_PEG, "MARKET_PEG": MARKET_PEG})
+    terms = terms._replace(peg_price_type=kind)
+    if not (p.get("pegOffsetType") or p.get("pegOffsetValue")):
+        return terms
+    counted = _one_of(p, "pegOffsetType", {"PRICE_LEVEL": OFFSET_LEVELS})
+    depth = _number({"pegOffsetValue": "", **p}, "pegOffsetValue")
+    if depth % 1 or not 0 <= depth <= MOST_LEVELS:
+        raise refused(400, wire.ILLEGAL_CHARACTERS, _illegal("pegOffsetValue"))
+    return terms._replace(peg_offset=depth, peg_offset_type=counted)
 
 
 def _cancelled_json(order: Order, name: str, now: Instant) -> dict[str, object]:

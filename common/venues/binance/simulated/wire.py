@@ -134,11 +134,14 @@ CANCEL_REJECTED = -2011
 BAD_KEY = -2015
 AMEND_REJECTED = -2038
 
+LEAST_TRAILING_DELTA, MOST_TRAILING_DELTA = 10, 2000
+"""The filter TRAILING_DELTA, in basis points."""
+
 UNKNOWN_ORDER = Refusal.UNKNOWN_ORDER.value
 RESTRICTED = "Order was not canceled due to cancel restrictions."
 _FILTERS = (
     Refusal.BAD_QTY, Refusal.BAD_PRICE, Refusal.FAR_PRICE, Refusal.BAD_NOTIONAL, Refusal.TOO_MANY_ORDERS,
-    Refusal.ICEBERG,
+    Refusal.ICEBERG, Refusal.TRAILING_DELTA,
 )  # fmt: skip
 
 

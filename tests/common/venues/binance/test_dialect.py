@@ -271,6 +271,42 @@ def test_a_stop_order_has_a_trigger_in_its_direction_and_no_stop_px() -> None:
     assert "99=" not in sold
 
 
+TRAILS = {"ord_type": "3", "price": None, "peg_price_type": "8", "peg_offset": Decimal(150), "peg_offset_type": "1"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "last"),
+    [
+        ({"ord_type": "3", "price": None, "stop_px": Decimal(64000), "take_profit": True}, "1102=64000|1107=2|1109=D|"),
+        ({**TRAILS, "stop_px": Decimal(66000)}, "1102=66000|1107=2|1109=U|25009=150|"),
+        (TRAILS, "1107=2|1109=U|25009=150|"),
+    ],
+)
+def test_a_trigger_says_from_which_side_and_how_far_it_follows(terms: dict[str, object], last: str) -> None:
+    head = "35=D|11=5-1|38=0.50000|40=3|54=1|55=BTCUSDT|1100=4|1101=1|"
+    assert text(DIALECT.encode_new(new(**terms), WALL_NS)) == head + last
+
+
+def test_a_pegged_order_has_a_peg_and_no_price_and_is_told_what_it_got() -> None:
+    pegged = new(ord_type="P", price=None, peg_price_type="5")
+    assert text(DIALECT.encode_new(pegged, WALL_NS)) == (
+        "35=D|11=5-1|38=0.50000|40=P|54=1|55=BTCUSDT|59=1|835=1|1094=5|"
+    )
+    deep = structs.replace(pegged.terms, peg_offset=Decimal(2), peg_offset_type="3", instructions="6")
+    assert text(DIALECT.encode_new(structs.replace(pegged, terms=deep), WALL_NS)) == (
+        "35=D|11=5-1|18=6|38=0.50000|40=P|54=1|55=BTCUSDT|211=2|836=3|835=1|1094=5|"
+    )
+    line = "35=8|17=1|11=5-1|37=7|38=0.5|40=P|54=1|55=BTCUSDT|1094=5|835=1|839=65000.1|14=0|32=0|39=0|150=0|636=Y|"
+    told = DIALECT.decode("8", raw(line))
+    assert isinstance(told, ExecutionReport) and (told.exec_type, told.price) == ("0", Decimal("65000.1"))
+
+
+def test_a_trailing_stop_without_a_price_is_told_as_triggered_too() -> None:
+    line = "35=8|17=1|11=5-1|37=7|38=0.5|40=3|54=1|55=BTCUSDT|25009=150|14=0|32=0|39=0|150=0|636=Y|"
+    told = DIALECT.decode("8", raw(line))
+    assert isinstance(told, ExecutionReport) and told.exec_type == "L"
+
+
 def test_a_second_new_report_of_a_stop_order_says_that_it_was_triggered() -> None:
     line = "35=8|17=1|11=5-1|37=7|38=0.5|40=4|54=1|55=BTCUSDT|44=65000|1102=64000|14=0|32=0|39=0|150=0|636={}|"
     told = [DIALECT.decode("8", raw(line.format(working))) for working in "NY"]

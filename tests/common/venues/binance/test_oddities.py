@@ -216,6 +216,40 @@ def test_14_the_end_of_a_connection_is_announced_and_the_name_is_taken_until_the
     assert not first.session.logged_on and second.logged_on and PROFILE.ends_announced
 
 
+def test_15_the_direction_of_a_trigger_makes_it_a_take_profit_order(desk: Desk) -> None:
+    target = desk.sides.price * 2
+    sell = {"side": "2", "ord_type": "3", "price": None, "stop_px": target}
+    desk.sides.stranger("2", desk.sides.qty, desk.sides.price)
+    desk.new(price=desk.sides.price)
+    stop, (refused,) = desk.new(**sell)
+    assert isinstance(refused, ExecutionReport) and refused.text == "Stop price would trigger immediately."
+    assert refused.exec_type == "8", "StopPx(99) alone cannot say that the price is to rise for a sale"
+    order, (told,) = desk.new(**sell, take_profit=True)
+    assert isinstance(told, ExecutionReport) and told.exec_type == "0"
+    assert split(raws(desk)[-1])[b"1109"] == b"U" and split(raws(desk)[-1])[b"40"] == b"3"
+
+
+def test_16_a_trailing_stop_need_not_have_a_price_and_is_counted_in_basis_points(desk: Desk) -> None:
+    desk.sides.stranger("2", desk.sides.qty, desk.sides.price)
+    desk.new(price=desk.sides.price)
+    trailing = {"ord_type": "3", "price": None, "peg_price_type": "8", "peg_offset_type": "1"}
+    order, (told,) = desk.new(side="2", **trailing, peg_offset=D(100))
+    assert isinstance(told, ExecutionReport) and told.exec_type == "0"
+    (raw,) = [raw for raw in raws(desk) if split(raw)[b"11"] == order.cl_ord_id.encode()]
+    assert split(raw)[b"25009"] == b"100" and b"1102" not in split(raw) and naive(raw).price is None
+    _, (refused,) = desk.new(side="2", **trailing, peg_offset=D(9))
+    assert isinstance(refused, ExecutionReport) and refused.text == "Filter failure: TRAILING_DELTA"
+
+
+def test_17_a_pegged_order_gets_its_price_once_and_tells_it_as_the_pegged_one(desk: Desk) -> None:
+    desk.sides.stranger("2", desk.sides.qty, desk.sides.price)
+    order, (told, *_) = desk.new(ord_type="P", price=None, side="2", peg_price_type="5")
+    assert isinstance(told, ExecutionReport) and (told.exec_type, told.price) == ("0", desk.sides.price)
+    assert naive(raws(desk)[0]).price is None, "it would not know at which price its order stands"
+    _, (refused,) = desk.new(ord_type="P", price=None, peg_price_type="5")
+    assert isinstance(refused, ExecutionReport) and refused.exec_type == "8", "nothing stands on its own side"
+
+
 def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:
     stop_px = desk.sides.price * 2
     order = samples.new(

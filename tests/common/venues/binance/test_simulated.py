@@ -229,7 +229,7 @@ def test_a_gap_ends_the_session(world: World) -> None:
         ("35=D|11=a|38=1|40=2|54=1|55=BTCUSDT|44=900|", -1102, "59"),
         ("35=D|11=a|38=1|40=1|54=1|55=BTCUSDT|59=1|", -1106, "59"),
         ("35=D|11=a|38=1|40=2|18=6|54=1|55=BTCUSDT|44=900|59=1|", -1106, "59"),
-        ("35=D|11=a|38=1|40=P|54=1|55=BTCUSDT|", -1116, "40"),
+        ("35=D|11=a|38=1|40=K|54=1|55=BTCUSDT|", -1116, "40"),
         ("35=D|11=a|38=1|40=2|54=5|55=BTCUSDT|44=900|59=1|", -1117, "54"),
         ("35=D|11=a|38=1|40=2|54=1|55=BTCUSDT|44=900|59=6|", -1115, "59"),
         ("35=D|11=a|38=0.000000001|40=2|54=1|55=BTCUSDT|44=900|59=1|", -1111, "38"),
@@ -694,6 +694,59 @@ def test_orders_over_rest_that_are_refused(world: World, p: dict[str, str], stat
     got, answer = Http(world).ask("POST", "order", symbol="BTCUSDT", **{**LIMIT, **p})
     assert (got, answer["code"]) == (status, code)  # type: ignore[index]
     assert [o["cl_ord_id"] for o in world.ask("orders")["orders"]] == ["a"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        ({"type": "TAKE_PROFIT", "stopPrice": "800"}, {"type": "TAKE_PROFIT", "stopPrice": "800.00000000"}),
+        (
+            {"type": "TAKE_PROFIT_LIMIT", "stopPrice": "800", "timeInForce": "GTC", "price": "801"},
+            {"type": "TAKE_PROFIT_LIMIT", "price": "801.00000000"},
+        ),
+        ({"type": "STOP_LOSS", "trailingDelta": "100"}, {"trailingDelta": 100, "stopPrice": "0.00000000"}),
+        ({"type": "STOP_LOSS", "trailingDelta": "100", "stopPrice": "1100"}, {"stopPrice": "1100.00000000"}),
+        (
+            {"type": "LIMIT", "timeInForce": "GTC", "pegPriceType": "PRIMARY_PEG"},
+            {"type": "LIMIT", "price": "0.00000000", "peggedPrice": "900.00000000", "pegPriceType": "PRIMARY_PEG"},
+        ),
+        (
+            {
+                "type": "LIMIT_MAKER", "pegPriceType": "PRIMARY_PEG", "pegOffsetType": "PRICE_LEVEL",
+                "pegOffsetValue": "1",
+            },
+            {"type": "LIMIT_MAKER", "peggedPrice": "899.00000000", "pegOffsetValue": 1},
+        ),
+    ],
+)
+def test_orders_over_rest_that_sleep_follow_or_are_pegged(
+    world: World, p: dict[str, str], told: dict[str, object]
+) -> None:
+    client = connect(world)
+    for name, price in (("a", "900"), ("b", "899")):
+        order(client, name, "1", "1", price)
+    status, row = Http(world).ask(
+        "POST", "order", symbol="BTCUSDT", side="BUY", quantity="1", newOrderRespType="RESULT", **p
+    )
+    assert status == 200 and isinstance(row, dict) and told.items() <= row.items()
+
+
+@pytest.mark.parametrize(
+    ("p", "code"),
+    [
+        ({"type": "LIMIT", "price": "", "pegPriceType": "PRIMARY_PEG", "timeInForce": "IOC"}, -2010),
+        ({"type": "LIMIT", "pegPriceType": "PRIMARY_PEG"}, -1106),
+        ({"type": "LIMIT", "price": "", "pegPriceType": "MIDPOINT"}, -1100),
+        ({"type": "LIMIT", "price": "", "pegPriceType": "MARKET_PEG"}, -2010),
+        ({"type": "LIMIT", "price": "", "pegPriceType": "PRIMARY_PEG", "pegOffsetType": "PRICE_LEVEL"}, -1100),
+        ({"type": "STOP_LOSS", "price": "", "timeInForce": "", "trailingDelta": "9"}, -1013),
+        ({"type": "STOP_LOSS", "price": "", "timeInForce": ""}, -1102),
+    ],
+)
+def test_pegs_and_distances_over_rest_that_are_refused(world: World, p: dict[str, str], code: int) -> None:
+    order(connect(world), "a", "1", "1", "900")
+    got, answer = Http(world).ask("POST", "order", symbol="BTCUSDT", **{**LIMIT, **p})
+    assert (got, answer["code"]) == (400, code)  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
