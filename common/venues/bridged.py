@@ -12,13 +12,14 @@ from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
 from common.messages import AmendOrder, CancelOrder, NewOrder, Terms, VenueEvent
 from common.venues.credentials import Credentials
-from common.venues.dialect import Body, Identity, plain
+from common.venues.dialect import Body, DepthQuestion, Identity, plain
 from common.venues.reading import Fields
 from common.venues.standard import (
     STANDARD_READERS,
     ReportForm,
     StandardDialect,
     execution_report,
+    plain_depth,
     plain_refresh,
     plain_subscription,
     settings_from_one,
@@ -58,6 +59,10 @@ class BridgedDialect(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """See `plain_refresh`."""
         return plain_refresh(md_req_id, symbols)
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """See `plain_depth`."""
+        return plain_depth(md_req_id, symbol, levels)
 
     def log_told(self, text: str) -> str:
         """The bridge's own log, which its first two words name."""

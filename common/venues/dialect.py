@@ -48,6 +48,17 @@ class Body(NamedTuple):
     fields: bytes
 
 
+class DepthQuestion(NamedTuple):
+    """A question for many prices of one book, answered by a W or a Y under that MDReqID(262).
+
+    `end` ends what the venue tells from then on, where it tells prices to subscribers alone.
+    """
+
+    md_req_id: str
+    ask: Body
+    end: Body | None = None
+
+
 class BookEntry(NamedTuple):
     """One entry of market data in order of arrival. `what` is MDEntryType(269): "0" bid, "1" offer, "2" trade.
 
@@ -101,6 +112,9 @@ class Dialect(Protocol):
     """One venue's way of speaking, the client's side. It is never given what its profile says that the venue lacks."""
 
     profile: VenueProfile
+
+    best_only: str
+    """Why no more than the best prices of a book is to be had; "" where there is more."""
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """The FIX session of an order entry connection. Raises ValueError where the credentials are of no use."""
@@ -161,9 +175,9 @@ class Dialect(Protocol):
         """A question for the best prices of `symbols`, answered with W. `former_id` is the stem of the subscription's
         MDReqID(262), `md_req_id` of what takes its place, where the venue tells prices to subscribers only."""
 
-    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
-        """A question for so many prices of each side, answered once with a W or Y under that MDReqID(262); None where
-        the venue has no such question."""
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """A question for about so many prices of each side, under that MDReqID(262) where its name is free; None where
+        the subscription tells all of the book already, or `best_only` says why nothing does."""
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The entries of a W or X, in order; or a Y. Empty for other types. What cannot be read is an entry too."""

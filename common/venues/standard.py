@@ -22,7 +22,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.credentials import Credentials
-from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, VenueLimit
+from common.venues.dialect import Body, BookEntry, DepthQuestion, Identity, SubscriptionRejected, VenueLimit
 from common.venues.market_data import book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -57,12 +57,13 @@ class StandardDialect:
     """The methods of a `Dialect` that most venues have alike, and those of what a venue may lack.
 
     Stateless: one object serves any number of connections. `readers` say by MsgType(35) what a message tells of orders.
-    `resends`: the venue's numbers persist, and it may ask for our messages again.
+    `resends`: the venue's numbers persist, and it may ask for our messages again. `best_only` as in `Dialect`.
     """
 
     profile: VenueProfile
     readers: ClassVar[Mapping[str, Reader]]
     resends: ClassVar[bool] = False
+    best_only = ""
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """Refuses, since without more there are no prices over FIX. Raises ValueError."""
@@ -121,8 +122,8 @@ class StandardDialect:
         """Nothing to ask for, without more."""
         return []
 
-    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
-        """No such question, without more."""
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """No such question, without more: the subscription tells all of the book."""
         return None
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
@@ -178,6 +179,12 @@ def plain_refresh(md_req_id: str, symbols: Sequence[str]) -> list[Body]:
     """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
     head = f"262={md_req_id}\x01263=0\x01264=1\x01"
     return [Body("V", f"{head}267=2\x01269=0\x01269=1\x01{related_symbols(symbols)}".encode())]
+
+
+def plain_depth(md_req_id: str, symbol: str, levels: int) -> DepthQuestion:
+    """MarketDataRequest(V) with SubscriptionRequestType(263)=0: one snapshot, MarketDepth(264) prices of a side."""
+    head = f"262={md_req_id}\x01263=0\x01264={levels}\x01267=2\x01269=0\x01269=1\x01"
+    return DepthQuestion(md_req_id, Body("V", f"{head}{related_symbols([symbol])}".encode()))
 
 
 ReadFees = Callable[[Fields, bytes, Decimal, Decimal, Notes], tuple[Decimal, str]]

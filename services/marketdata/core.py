@@ -17,7 +17,7 @@ from common.fix.session_types import Inbound, SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
 from common.messages import ControlRequest, Traded, encode
-from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected
+from common.venues.dialect import Body, BookEntry, DepthQuestion, Dialect, Identity, SubscriptionRejected
 from common.venues.listening import ListeningConfig, ListeningCore
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import FEED, Book, Level, Sum
@@ -31,6 +31,9 @@ REFRESH_NS = 2 * NS_PER_S
 
 DEPTH_ANSWERS = ("W", "Y")
 """MarketDataSnapshotFullRefresh(W), or MarketDataRequestReject(Y)."""
+
+DEPTH_CHANGES = "X"
+"""MsgType(35) of what is told of a book that has been asked for, until that ends."""
 
 NEWS = "B"
 """MsgType(35) of what a venue announces."""
@@ -94,7 +97,7 @@ class MarketDataCore(ListeningCore):
 
     def _inbound(self, effect: Inbound, now: Instant) -> None:
         heard: list[BookEntry] | SubscriptionRejected = []
-        if self._depths.awaited and self._is_depth(effect, now):
+        if self._depths.listens and self._is_depth(effect, now):
             return
         if effect.msg_type == NEWS:
             self._end_announced(now)
@@ -148,25 +151,34 @@ class MarketDataCore(ListeningCore):
         self.effects.append(Send("control", do_act(self.name, acts, message, now), peer))
 
     def _tell_depth(self, asked: DepthArguments, _by: str, now: Instant) -> Done:
-        def ask(md_req_id: str) -> bool:
-            fix, body = self._fix, self.dialect.encode_depth(md_req_id, asked.symbol, MOST_LEVELS)
-            if body is None or fix is None or not fix.logged_on:
-                return False
-            fix.send(body.msg_type, body.fields, now)
-            self._carry_out(now)
-            return True
+        fix, dialect = self._fix, self.dialect
+        away = "" if fix is not None and fix.logged_on else "the session is not logged on"
 
-        return self._depths.tell(asked, self.books.get(asked.symbol), ask, now)
+        def ask(md_req_id: str) -> DepthQuestion | None:
+            question = dialect.encode_depth(md_req_id, asked.symbol, MOST_LEVELS)
+            if question is not None:
+                self._say(question.ask, now)
+            return question
+
+        return self._depths.tell(asked, self.books.get(asked.symbol), away or dialect.best_only, ask, now)
+
+    def _say(self, body: Body | None, now: Instant) -> None:
+        """Send what a question for depth needs, if anything."""
+        if body is not None and self._fix is not None and self._fix.logged_on:
+            self._fix.send(body.msg_type, body.fields, now)
+            self._carry_out(now)
 
     def _is_depth(self, effect: Inbound, now: Instant) -> bool:
-        """Whether the message answers a question for depth: it is not of the book that is followed."""
-        if effect.msg_type not in DEPTH_ANSWERS or effect.wrong:
+        """Whether the message answers a question for depth, or comes after: it is not of the book that is followed."""
+        if effect.msg_type not in (*DEPTH_ANSWERS, DEPTH_CHANGES) or effect.wrong:
             return False
         md_req_id = split(effect.raw).get(b"262", b"").decode("ascii", "replace")
-        if md_req_id not in self._depths.awaited:
+        if not self._depths.is_of_depth(md_req_id):
             return False
-        heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
-        self._depths.hear(md_req_id, [] if isinstance(heard, SubscriptionRejected) else heard, now)
+        if effect.msg_type in DEPTH_ANSWERS:
+            heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
+            answered = self._depths.hear(md_req_id, heard, now)
+            self._say(answered.end if answered is not None else None, now)
         return True
 
     # ---- publishing ----
@@ -202,6 +214,9 @@ class MarketDataCore(ListeningCore):
         fix = self._fix
         if fix is None or not fix.logged_on:
             return
+        if self._depths.listens:
+            for question in self._depths.give_up(now):
+                self._say(question.end, now)
         self._changed.update(symbol for symbol, book in self.books.items() if book.bid or book.offer)
         if self._refresh_ns is not None and now.boot_ns >= self._refresh_ns:
             self._refresh(fix, now)

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from common.actor.acts import do_act
+from common.actor.acts import Cannot, ControlAct, Done, do_act
 from common.actor.core import Call, Core, Exit, Publish, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import Answer, Ask, ControlRequest, Ticker, TopOfBook, encode
 from services.marketdata.books import FEED, ZERO
+from services.marketdata.depth import DepthArguments, depth_told
 
 TICKER = "ticker"
 PAUSE_NS = 100 * NS_PER_MS
@@ -22,6 +23,8 @@ PAUSE_NS = 100 * NS_PER_MS
 
 FAILED_PAUSE_NS = 1000 * NS_PER_MS
 """And after a question that failed: a venue that is down, or that bars who asks too often, is left in peace."""
+
+BEST_ONLY = "the venue has no prices over FIX, and over REST the best ones are asked for"
 
 REPEAT_NS = NS_PER_S
 STALE_NS = 10 * NS_PER_S
@@ -140,9 +143,21 @@ class PollingCore(Core):
         self.effects.append(Exit(0, "stopped"))
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
-        """See `Core`: nothing but status is asked of this actor, and the shell answers that."""
+        """See `Core`: beside status, which the shell answers, depth is asked of this actor."""
         assert isinstance(message, ControlRequest)
-        self.effects.append(Send("control", do_act(self.name, {}, message, now), peer))
+        acts = {"depth": ControlAct(DepthArguments, self._tell_depth)}
+        self.effects.append(Send("control", do_act(self.name, acts, message, now), peer))
+
+    def _tell_depth(self, asked: DepthArguments, _by: str, now: Instant) -> Done:
+        """The best prices, and that there are no others."""
+        price = self.prices.get(asked.symbol)
+        if price is None:
+            raise Cannot(f"{asked.symbol} is no symbol of this venue")
+        told = price.ticker
+        bids = [] if told is None or told.bid_px is None else [(told.bid_px, told.bid_qty)]
+        offers = [] if told is None or told.ask_px is None else [(told.ask_px, told.ask_qty)]
+        age_ms = None if price.asked_boot_ns is None else (now.boot_ns - price.asked_boot_ns) // NS_PER_MS
+        return depth_told(bids, offers, age_ms, BEST_ONLY, price.failing)
 
     def status(self, now: Instant) -> dict[str, object]:
         """See `Core`: the words of the actor with a connection, which has one more state, and no `failing`."""

@@ -13,7 +13,7 @@ from common.fix.wire import utc_timestamp
 from common.messages import AmendOrder, CancelOrder, ExecutionReport, NewOrder, QueryOrder
 from common.venues._template.venue import PROFILE
 from common.venues.credentials import Credentials, Password
-from common.venues.dialect import Body, Identity, plain
+from common.venues.dialect import Body, DepthQuestion, Identity, plain
 from common.venues.reading import Fields
 from common.venues.standard import (
     STANDARD_READERS,
@@ -21,6 +21,7 @@ from common.venues.standard import (
     StandardDialect,
     execution_report,
     needed_credentials,
+    plain_depth,
     related_symbols,
     settings_from_one,
     settings_that_persist,
@@ -80,6 +81,10 @@ class Template(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) for a snapshot beside the subscription."""
         return [_subscription(md_req_id, "0", "267=2\x01269=0\x01269=1\x01", symbols)]
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """See `plain_depth`."""
+        return plain_depth(md_req_id, symbol, levels)
 
 
 def _logon_fields(credentials: Credentials | None) -> LogonFields:

@@ -30,7 +30,7 @@ from common.messages import (
 from common.venues.binance.fields import tag_of
 from common.venues.binance.venue import PROFILE
 from common.venues.credentials import Credentials, Ed25519Key
-from common.venues.dialect import Body, Identity, VenueLimit, plain
+from common.venues.dialect import Body, DepthQuestion, Identity, VenueLimit, plain
 from common.venues.reading import Fields, Notes, group, integer, name, require, text
 from common.venues.signers import ed25519_key, ed25519_signature
 from common.venues.standard import (
@@ -276,11 +276,18 @@ class Binance(StandardDialect):
 
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """The book ticker unsubscribed and subscribed again, the one way to have a snapshot."""
-        former = Body("V", f"262={former_id}-book\x01263=2\x01".encode())
-        return [former, _book_subscription(md_req_id, symbols)]
+        return [_book_unsubscription(former_id), _book_subscription(md_req_id, symbols)]
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """The depth stream of a symbol, which begins with a snapshot, subscribed to and unsubscribed again."""
+        begun = _book_subscription(md_req_id, [symbol], levels)
+        return DepthQuestion(f"{md_req_id}-book", begun, _book_unsubscription(md_req_id))
 
 
+def _book_subscription(md_req_id: str, symbols: Sequence[str], depth: int = 1) -> Body:
+    head = f"262={md_req_id}-book\x01263=1\x01264={depth}\x01266=Y\x01"
+    return Body("V", f"{head}{related_symbols(symbols)}267=2\x01269=0\x01269=1\x01".encode())
 
-def _book_subscription(md_req_id: str, symbols: Sequence[str]) -> Body:
-    book = f"262={md_req_id}-book\x01263=1\x01264=1\x01266=Y\x01{related_symbols(symbols)}267=2\x01269=0\x01269=1\x01"
-    return Body("V", book.encode())
+
+def _book_unsubscription(md_req_id: str) -> Body:
+    return Body("V", f"262={md_req_id}-book\x01263=2\x01".encode())

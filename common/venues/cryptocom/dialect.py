@@ -20,7 +20,7 @@ from common.messages import AmendOrder, CancelOrder, ExecutionReport, NewOrder, 
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.cryptocom.fields import FEE_CURRENCY, TAKER_SIDE
 from common.venues.cryptocom.venue import PROFILE, WINDOW_MS
-from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, nonce_ms, plain
+from common.venues.dialect import Body, BookEntry, DepthQuestion, Identity, SubscriptionRejected, nonce_ms, plain
 from common.venues.market_data import EMPTY_BOOK, SNAPSHOT, TRADE, book_entries, subscription_rejected
 from common.venues.reading import ZERO, Fields, Notes, fees
 from common.venues.signers import BadKey, hmac_sha256
@@ -116,6 +116,11 @@ class Cryptocom(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """The subscriptions to prices ended and begun again, which is when a book is told whole."""
         return [_best_prices(symbol, action) for symbol in symbols for action in "21"]
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """The channel of 150 prices begun, and ended once it has told them: its name is MDReqID(262)."""
+        begun, ended = (_subscription("book", symbol, action, "150") for action in "12")
+        return DepthQuestion(f"book.{symbol}.150", begun, ended)
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """See `Dialect`. MDEntryID(278) behind the group numbers the messages on a book, and MDEntryRefID(280) is the

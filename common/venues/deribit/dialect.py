@@ -29,7 +29,16 @@ from common.messages import (
 from common.venues.credentials import Credentials, HmacSecret
 from common.venues.deribit.fields import tag_of
 from common.venues.deribit.venue import PROFILE
-from common.venues.dialect import BadReport, Body, BookEntry, Identity, SubscriptionRejected, nonce_ms, plain
+from common.venues.dialect import (
+    BadReport,
+    Body,
+    BookEntry,
+    DepthQuestion,
+    Identity,
+    SubscriptionRejected,
+    nonce_ms,
+    plain,
+)
 from common.venues.market_data import SNAPSHOT, TRADE, book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
@@ -247,11 +256,15 @@ class Deribit(StandardDialect):
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) twice: the best prices, each time whole (MDUpdateType(265)=0), and the trades."""
         trades = f"262={md_req_id}-trades\x01263=1\x01264=0\x01265=1\x01267=1\x01269=2\x01{related_symbols(symbols)}"
-        return [_best_prices(f"{md_req_id}-book", "1", symbols), Body("V", trades.encode())]
+        return [_prices(f"{md_req_id}-book", "1", symbols), Body("V", trades.encode())]
 
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """MarketDataRequest(V) with SubscriptionRequestType(263)=0: a snapshot beside the subscription."""
-        return [_best_prices(md_req_id, "0", symbols)]
+        return [_prices(md_req_id, "0", symbols)]
+
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """The same snapshot of one book with the 20 best prices of each side, the most that are told whole."""
+        return DepthQuestion(md_req_id, _prices(md_req_id, "0", [symbol], 20))
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The trades of a W are of before the subscription: none of them is news."""
@@ -290,6 +303,6 @@ def _request_names(cl_ord_id: str, orig_cl_ord_id: str, order_id: str) -> str:
     return f"11={cl_ord_id}\x0141={order_id}\x01" if order_id else f"11={orig_cl_ord_id}\x01"
 
 
-def _best_prices(md_req_id: str, action: str, symbols: Sequence[str]) -> Body:
-    head = f"262={md_req_id}\x01263={action}\x01264=1\x01265=0\x01267=2\x01269=0\x01269=1\x01"
+def _prices(md_req_id: str, action: str, symbols: Sequence[str], depth: int = 1) -> Body:
+    head = f"262={md_req_id}\x01263={action}\x01264={depth}\x01265=0\x01267=2\x01269=0\x01269=1\x01"
     return Body("V", f"{head}{related_symbols(symbols)}".encode())

@@ -14,16 +14,16 @@ from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
 from common.messages import AmendOrder, CancelOrder, ExecutionReport, NewOrder, QueryOrder, Terms
 from common.venues.credentials import Credentials
-from common.venues.dialect import Body, Identity, plain
+from common.venues.dialect import Body, DepthQuestion, Identity, plain
 from common.venues.generic.venue import PROFILE
 from common.venues.reading import Fields
 from common.venues.standard import (
     STANDARD_READERS,
     StandardDialect,
     execution_report,
+    plain_depth,
     plain_refresh,
     plain_subscription,
-    related_symbols,
     settings_from_one,
     settings_that_persist,
 )
@@ -122,7 +122,6 @@ class Generic(StandardDialect):
         """See `plain_refresh`."""
         return plain_refresh(md_req_id, symbols)
 
-    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> Body | None:
-        """MarketDataRequest(V) with SubscriptionRequestType(263)=0: one snapshot, MarketDepth(264) prices of a side."""
-        head = f"262={md_req_id}\x01263=0\x01264={levels}\x01"
-        return Body("V", f"{head}267=2\x01269=0\x01269=1\x01{related_symbols([symbol])}".encode())
+    def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
+        """See `plain_depth`."""
+        return plain_depth(md_req_id, symbol, levels)

@@ -67,6 +67,7 @@ class Htx(StandardDialect):
     """See the module."""
 
     profile = PROFILE
+    best_only = "HTX has one subscription a connection, and it follows the best prices"
     readers: ClassVar[Mapping[str, Reader]] = {
         **{kind: STANDARD_READERS[kind] for kind in "93"},
         "8": lambda f, raw: _report(f, raw),

@@ -303,7 +303,7 @@ function ladder(it) {
     h("td", { class: "minor" }, h("meter", { min: 0, max: most, value: row.sum, title: `${row.sum} up to this price` }))] : [h("td"), h("td"), h("td", { class: "minor" })]);
   const rows = Array.from({ length: Math.max(bids.length, offers.length) }, (_, nth) => h("tr", {}, cells(bids[nth], "buy"), cells(offers[nth], "sell")));
   return [h("p", { class: it.why ? "warn" : "quiet" }, `${it.symbol} at ${it.venue}, ${it.age_ms === null ? "not heard yet" : `${age(it.age_ms)} old`}`
-      + (it.why ? `: not known, ${it.why}` : it.best_only ? ". Only the best prices: this venue is not asked for more, or has not answered yet." : "")),
+      + (it.why ? `: not known, ${it.why}` : it.best_only ? `. Only the best prices: ${it.best_only}.` : "")),
     rows.length ? h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["Bid", "Quantity", "Summed", "Ask", "Quantity", "Summed"].map((each) => h("th", { class: each === "Summed" ? "minor" : "number", scope: "col" }, each)))), h("tbody", {}, rows))
       : h("p", { class: "quiet" }, "no price is known")];
 }

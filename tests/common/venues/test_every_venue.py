@@ -910,6 +910,34 @@ def test_a_snapshot_is_had_at_any_time(sides: BothSides) -> None:
     assert ("0", "W", sides.price) in [(e.what, e.action, e.px) for e in again]
 
 
+def test_depth_is_had_where_it_is_said_to_be_and_ends_with_its_question(sides: BothSides) -> None:
+    if not sides.profile.has(Feature.MARKET_DATA):
+        return
+    prices = [sides.price * n / 16 for n in (16, 15, 14)]
+    for price in prices:
+        sides.stranger("1", sides.qty, price)
+    watcher, dialect = sides.watcher(), sides.dialect
+    book = entries(watcher.say(dialect.encode_subscribe("md-1", [sides.symbol])))
+    question = dialect.encode_depth("depth-1", sides.symbol, 50)
+    if question is None:
+        followed = {e.px for e in book if e.what == "0"}
+        assert followed == set(prices[:1] if dialect.best_only else prices)
+        return
+    assert not dialect.best_only
+    before = len(watcher.client.raw)
+    told = entries(watcher.say([question.ask]))
+    assert {e.px for e in told if e.what == "0"} == set(prices)
+    answers = [split(raw) for raw in watcher.client.raw[before:]]
+    assert question.md_req_id.encode() in {f.get(b"262") for f in answers if f[b"35"] == b"W"}
+    if question.end is not None:
+        watcher.say([question.end])
+    before = len(watcher.client.raw)
+    sides.stranger("1", sides.qty, sides.price * 13 / 16)
+    watcher.heard()
+    later = [split(raw) for raw in watcher.client.raw[before:]]
+    assert question.md_req_id.encode() not in {f.get(b"262") for f in later if f[b"35"] in (b"W", b"X")}
+
+
 def test_a_subscription_to_what_there_is_not_is_refused(sides: BothSides) -> None:
     if not sides.profile.has(Feature.MARKET_DATA):
         return

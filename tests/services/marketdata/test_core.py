@@ -21,6 +21,8 @@ from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Dialect, Identity, SubscriptionRejected, nonce_ms
 from common.venues.generic.dialect import Generic
 from common.venues.market_data import checksum_entry
+from common.venues.registry import find_dialect
+from common.venues.standard import settings_from_one
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 
 decode = msgspec.msgpack.Decoder(FeedMessage).decode
@@ -129,9 +131,9 @@ def world() -> World:
     return world
 
 
-def snapshot(world: World) -> None:
+def snapshot(world: World, md_req_id: str = "md-1") -> None:
     """A whole book."""
-    world.says("W", "262=md-1|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=1|270=100.7|271=3|")
+    world.says("W", f"262={md_req_id}|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=1|270=100.7|271=3|")
 
 
 def test_subscribes_and_publishes_the_best_prices(world: World) -> None:
@@ -395,6 +397,14 @@ def test_no_act_is_known_by_hand(world: World) -> None:
     assert isinstance(answer, ControlAnswer) and not answer.ok and "no act" in answer.text
 
 
+def world_of(venue: str) -> World:
+    """Logged on and subscribed at a venue whose Logon(A) needs no key here."""
+    unsigned = {"market_data_settings": lambda self, identity, credentials: settings_from_one(identity)}
+    world = World(dialect=type("Unsigned", (type(find_dialect(venue)),), unsigned)())
+    world.advance(0)
+    return world
+
+
 def depth_of(world: World, symbol: str = "BTCUSDT", levels: int = 2) -> dict[str, Any]:
     arguments = orjson.dumps({"symbol": symbol, "levels": levels})
     world.core.received("control", b"me", ControlRequest("depth", arguments), world.now)
@@ -410,7 +420,8 @@ def test_depth_is_asked_of_the_venue_by_who_wants_it_and_changes_neither_book_no
     world.feed.clear()
     asked = len(world.heard)
     told = depth_of(world)
-    assert told["best_only"] and told["bids"] == [["100.5", "2"]] and told["offers"] == [["100.7", "3"]]
+    assert "not answered yet" in told["best_only"]
+    assert told["bids"] == [["100.5", "2"]] and told["offers"] == [["100.7", "3"]]
     (question,) = world.heard[asked:]
     assert (question[b"35"], question[b"262"], question[b"263"]) == (b"V", b"depth-1", b"0")
     depth_of(world)
@@ -435,10 +446,50 @@ def test_a_venue_that_refuses_depth_keeps_its_session_and_is_told_as_best_prices
     world.says("Y", "262=depth-1|281=5|58=no such depth|")
     assert world.exit is None and world.venue is not None
     # Nothing is known beyond the book itself, and the next question is put when a second is over.
-    assert len(depth_of(world)["bids"]) == 1
+    told = depth_of(world)
+    assert len(told["bids"]) == 1 and told["best_only"] == "the venue refuses to tell more: no such depth"
     world.venue = None
     world.core.closed(world.connection, "gone", world.now)
-    assert depth_of(world)["bids"] == []
+    told = depth_of(world)
+    assert told["bids"] == [] and told["best_only"] == "the session is not logged on"
+
+
+def test_depth_that_is_told_to_subscribers_alone_is_ended_with_its_answer_and_what_comes_after_is_nobody_s() -> (
+    None
+):
+    world = world_of("binance")
+    snapshot(world, "md-1-book")
+    asked = len(world.heard)
+    depth_of(world)
+    (question,) = world.heard[asked:]
+    assert (question[b"262"], question[b"263"], question[b"264"]) == (b"depth-1-book", b"1", b"50")
+    world.says("X", "262=depth-1-book|268=1|279=0|270=1|271=1|269=0|55=BTCUSDT|")
+    world.says("W", "262=depth-1-book|55=BTCUSDT|268=2|269=0|270=100.5|271=2|269=0|270=100.4|271=7|")
+    assert [fields[b"263"] for fields in world.heard[asked:]] == [b"1", b"2"]
+    world.feed.clear()
+    world.says("X", "262=depth-1-book|268=1|279=0|270=1|271=1|269=0|55=BTCUSDT|")
+    assert world.feed == [] and len(world.core.books["BTCUSDT"].levels(9)[0]) == 1
+    assert depth_of(world)["bids"] == [["100.5", "2"], ["100.4", "7"]]
+    # One that is not answered is given up, and ended as well.
+    world.advance(1_500)
+    depth_of(world)
+    world.advance(6_500)
+    assert [f[b"263"] for f in world.heard[asked:] if f.get(b"262") == b"depth-2-book"] == [b"1", b"2"]
+
+
+def test_a_venue_that_tells_no_more_than_the_best_prices_says_why_and_is_not_asked() -> None:
+    world = world_of("htx")
+    world.says("W", "262=1|83=1|55=btcusdt|268=2|269=0|270=100.5|271=2|269=1|270=100.7|271=3|")
+    asked = len(world.heard)
+    told = depth_of(world)
+    assert told["best_only"].startswith("HTX has one subscription") and len(world.heard) == asked
+
+
+def test_of_a_venue_whose_whole_book_is_followed_a_thin_one_is_whole() -> None:
+    world = world_of("gemini")
+    world.says("W", "262=md-1-BTCUSDT|55=BTCUSDT|268=1|269=0|270=100.5|271=2|")
+    told = depth_of(world)
+    assert told["bids"] == [["100.5", "2"]] and not told["best_only"]
 
 
 def test_depth_of_a_book_with_levels_is_the_book_and_what_rests_at_one_price_is_together(world: World) -> None:

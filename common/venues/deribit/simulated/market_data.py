@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from common.contracts import InstrumentKind
 from common.exchange.changes import Traded
-from common.exchange.feed import TOP_OF_BOOK, Entry, Send, Subscription, levels
+from common.exchange.feed import Entry, Send, Subscription, levels
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_market_data import SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE, FixMarketData
 from common.exchange.requests import Request
@@ -21,9 +21,8 @@ from common.instant import NS_PER_S, Instant
 from common.venues.deribit.simulated.door import DeribitGateway, Door
 from common.venues.deribit.simulated.reports import number
 
-TOP = "1"
 WHOLE_EACH_TIME, INCREMENTAL = "0", "1"
-_DEPTHS = {(WHOLE_EACH_TIME, TOP), (INCREMENTAL, "0")}
+_DEPTHS = {*((WHOLE_EACH_TIME, depth) for depth in ("1", "10", "20")), (INCREMENTAL, "0")}
 """By MDUpdateType(265), the MarketDepth(264) that is offered here."""
 
 PART = "\x1f"
@@ -106,7 +105,8 @@ class DeribitMarketData(DeribitGateway, FixMarketData):
             # Symbol(55) stands once in a message: each instrument is told by itself.
             whole = update_type == WHOLE_EACH_TIME
             part = f"{md_req_id}{PART}{symbol}"
-            send = self._sender(gateway, client, part, entry_types) if whole else _plain_sender(gateway, client)
+            wanted = (part, int(depth), entry_types)
+            send = self._sender(gateway, client, wanted) if whole else _plain_sender(gateway, client)
             subscription = Subscription(part, [symbol], int(depth), entry_types, send)
             self.feed.subscribe(owner, subscription, now, keep=action == SUBSCRIBE)
 
@@ -122,14 +122,15 @@ class DeribitMarketData(DeribitGateway, FixMarketData):
         names = (subscription.md_req_id for subscription in self.feed.of(owner))
         return [name for name in names if _request_of(name) == md_req_id]
 
-    def _sender(self, gateway: DeribitGateway, client: Client, part: str, entry_types: frozenset[str]) -> Send:
+    def _sender(self, gateway: DeribitGateway, client: Client, wanted: tuple[str, int, frozenset[str]]) -> Send:
         """For a subscription that is told the best prices whole each time: a change of them is a W."""
+        part, depth, entry_types = wanted
         send, symbol = _plain_sender(gateway, client), part.partition(PART)[2]
 
         def told(msg_type: str, body: bytes, now: Instant) -> None:
             if msg_type == "X":
                 book = self._venue.state.books[symbol]
-                entries = levels(book, TOP_OF_BOOK, entry_types)
+                entries = levels(book, depth, entry_types)
                 msg_type, body = self._form.snapshot(part, symbol, entries, book.update_id)
             send(msg_type, body, now)
 
