@@ -1439,7 +1439,15 @@ class Reach(typing.NamedTuple):
     curve_folder: Path | None = None
     host: str = ""
 
+    def host_of(self, actor: str) -> str | None:
+        """The other host that an actor runs on; None for this one. One that has come since runs where its supervisor
+        does: strategies are added while the stack runs."""
+        added = actor.startswith(STRATEGY) and actor not in self.elsewhere
+        return self.elsewhere.get(SUPERVISOR_OF_STRATEGIES if added else actor)
 
+
+STRATEGY = "strategy@"
+SUPERVISOR_OF_STRATEGIES = f"supervisor-{Kind.STRATEGIES.value}"
 SECOND_MS = 400
 LAST_MS = 1_000
 READER_MS = 2_000
@@ -1531,7 +1539,7 @@ class Config:
 
     def control_endpoint(self, actor: str) -> str:
         """Where an actor is asked from here: its own socket, or the relay of its host."""
-        host = self.reach.elsewhere.get(actor)
+        host = self.reach.host_of(actor)
         return f"ipc://{self.paths.run}/control.{actor}" if host is None else self.reach.relays[host]
 
     @cached_property

@@ -75,7 +75,7 @@ class Answers:
 def is_running(reach: Reach | Path, actor: str) -> bool:
     """Whether some process holds the actor's lock; of another host, whether its relay does not say that none does."""
     if isinstance(reach, Reach):
-        if actor in reach.elsewhere:
+        if reach.host_of(actor) is not None:
             return not isinstance(ask_all(reach, [(actor, STATUS, {})], 1.0).errors.get(actor), NotRunning)
         reach = reach.run_folder
     return is_held(reach / f"{actor}.lock")
@@ -129,7 +129,7 @@ class _Asking:
 
     def ask(self, actor: str, request: ControlRequest) -> None:
         """Send one question, to whoever hands it on."""
-        host = self._reach.elsewhere.get(actor)
+        host = self._reach.host_of(actor)
         if host is None:
             self._ask_here(actor, request)
             return
@@ -196,7 +196,7 @@ class _Asking:
             self._answers.errors[actor] = NoAnswer(f"{actor} did not answer within {timeout_s} s")
         cut_off = {} if self._curve is None else self._curve.cut_off
         for actor in self._there.values():
-            host = self._reach.elsewhere[actor]
+            host = self._reach.host_of(actor)
             why = cut_off.get(f"{RELAY}.{host}") or f"did not answer within {timeout_s} s"
             self._answers.errors[actor] = NoAnswer(f"{actor} on {host}: {why}")
 

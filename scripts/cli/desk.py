@@ -34,6 +34,13 @@ def desk() -> None:
 def address() -> None:
     """Where to open the page; without named users with the one-time token that lets in whoever opens it first."""
     config = load()
+    host = config.reach.host_of("desk")
+    if host is not None:
+        raise CommandError(
+            f"the desk runs on {host}, where the journal is: run this there. A desk that listens on the loopback is "
+            f"seen from here through a tunnel, such as ssh -L {config.stack.desk.port}:127.0.0.1:"
+            f"{config.stack.desk.port} {host}", ExitStatus.USAGE,
+        )
     try:
         status = ask(config.reach, "desk", "status", {}, ANSWER_S)
     except NotRunning as error:

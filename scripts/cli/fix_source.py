@@ -20,6 +20,7 @@ from common.journal.files import OsFiles
 from common.journal.reader import iterate
 from scripts.cli.errors import CommandError
 from scripts.cli.fix_forms import as_utf8, messages_in, unzipped
+from scripts.cli.journal_parts import own_journal
 from scripts.cli.names import known_name
 
 READ_BYTES = 1 << 16
@@ -93,7 +94,7 @@ def open_source(
     if from_journal or journal_folder:
         if files:
             raise click.UsageError("give files or a journal, not both")
-        folder = Path(journal_folder) if journal_folder else config.load().journal_folder
+        folder = Path(journal_folder) if journal_folder else own_journal(config.load())
         return Source(lambda note: _from_journal(folder, session, note), _dictionaries(version, additions))
     if session:
         raise click.UsageError("--session goes with --journal: a file does not say whose messages it holds")

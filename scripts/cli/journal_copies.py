@@ -24,7 +24,7 @@ from common.orders.index_file import copy_index
 from common.past.words import time_text
 from common.replication.fetch import fetch
 from scripts.cli.errors import CommandError
-from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, progress
+from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, own_journal, progress
 from scripts.cli.replication import opened_stream
 from scripts.journal.evidence import take_back
 from services.session.emergency import SUFFIX as EMERGENCY
@@ -46,7 +46,7 @@ def backup(to: Path, as_json: bool) -> None:
     """
     config = load()
     with progress("copying") as told:
-        done = back_up(config.journal_folder, OsFiles(), to, lambda part, whole: told(part, whole, "segments"))
+        done = back_up(own_journal(config), OsFiles(), to, lambda part, whole: told(part, whole, "segments"))
     _copy_emergency_files(config.emergency_folder, to / EMERGENCY_FOLDER, again=True)
     if done.first_lsn > 1:
         for path in sorted((config.journal_folder / INDEX).glob("*.sqlite")):

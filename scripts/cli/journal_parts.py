@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from common.config import load
+from common.config import Config, load
 from common.exit_status import ExitStatus
 from common.journal import Damage, FormatTooNew, JournalError, ReadFailed
 from scripts.cli.errors import CommandError
@@ -43,8 +43,18 @@ def status_of(error: JournalError) -> ExitStatus:
 
 
 def folder_or_configured(folder: Path | None) -> Path:
-    """The folder given, else the configured stack's journal."""
-    return folder if folder is not None else load().journal_folder
+    """The folder given, else the configured stack's journal. Raises CommandError."""
+    return folder if folder is not None else own_journal(load())
+
+
+def own_journal(config: Config) -> Path:
+    """The configured stack's journal. Raises CommandError on a host that has none of it."""
+    host = config.reach.host_of("journal")
+    if host is not None:
+        raise CommandError(
+            f"the journal is on {host}, and {config.host} has none of its files: run this on {host}", ExitStatus.USAGE
+        )
+    return config.journal_folder
 
 
 @contextmanager

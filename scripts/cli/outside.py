@@ -76,6 +76,8 @@ def find_outside(config: Config) -> list[str]:
 
 
 def _read_outside(config: Config) -> list[str]:
+    if (host := config.reach.host_of("journal")) is not None:
+        raise NotKnown(f"what is open at venues that are not configured is not known here: the journal is on {host}")
     reader = Reader(config.journal_folder, OsFiles())
     configured = {name: account.venue.instruments for name, account in config.accounts.items()}
     try:

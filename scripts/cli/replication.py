@@ -84,8 +84,8 @@ def status(as_json: bool) -> None:
         click.echo(orjson.dumps({"mode": "local"}) if as_json else none)
         return
     try:
-        told = ask(config.paths.run, "replicator", "status")
-        judged = ask(config.paths.run, "journal", "status").get("copy")
+        told = ask(config.reach, "replicator", "status")
+        judged = ask(config.reach, "journal", "status").get("copy")
     except NotRunning as error:
         raise CommandError(str(error), ExitStatus.NOT_RUNNING) from error
     except (NoAnswer, Refused) as error:

@@ -26,6 +26,7 @@ from common.strategy.client import Client, NotRunning
 from scripts.cli.colour import no_color
 from scripts.cli.errors import CommandError
 from scripts.cli.journal import dictionaries
+from scripts.cli.journal_parts import own_journal
 from scripts.cli.money import profit_rows
 from scripts.cli.orders import QUERY_S, order_document, own_name
 from scripts.cli.status import ask_everybody
@@ -130,10 +131,10 @@ def _with_books(config: Config, client: Client, look: Look) -> Look:
 
 def _story(config: Config, name: str) -> list[str]:
     try:
-        reader = open_reader(str(config.journal_folder))
+        reader = open_reader(str(own_journal(config)))
         names = dictionaries()
         return [line for step in story(reader, OrderTrail.of(name, reader)) for line in step.text(names).split("\n")]
-    except (JournalError, OSError) as error:
+    except (JournalError, CommandError, OSError) as error:
         return [str(error)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from common.config import Config
+from common.config import STRATEGY, Config
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.orders.facts import facts_of
 from common.orders.money import Line, held_by, net_by_strategy, prices_told, rates_in, summed, told_lines
@@ -177,13 +177,15 @@ def _rest_rows(stack: Stack) -> list[dict[str, Any]]:
 
 
 def _strategy_rows(seen: Seen) -> list[dict[str, Any]]:
-    """What is configured, and whoever else has an order or has given a command since the desk began to read."""
+    """What is configured or was added, and whoever else has an order or has given a command since the desk began to
+    read."""
     view = seen.tail.view
     open_orders: dict[str, int] = defaultdict(int)
     for order in _open(view):
         open_orders[order.strategy] += 1
     tallies = {} if view is None else view.tallies
-    names = sorted({*seen.config.strategies, *open_orders, *(name for name in tallies if name)})
+    added = (name.partition("@")[2] for name in seen.stack.states if name.startswith(STRATEGY))
+    names = sorted({*seen.config.strategies, *added, *open_orders, *(name for name in tallies if name)})
     rows = []
     for name in names:
         detail, state = seen.stack.detail(f"strategy@{name}"), seen.stack.states.get(f"strategy@{name}", "")

@@ -267,7 +267,7 @@ class Server:
             raise Wrong(404, f"{symbol} at {venue} is not configured")
         wanted: dict[str, object] = {"symbol": symbol, "levels": DEPTH_LEVELS}
         try:
-            told = await asyncio.to_thread(ask, self._config.paths.run, f"marketdata@{venue}", "depth", wanted)
+            told = await asyncio.to_thread(ask, self._config.reach, f"marketdata@{venue}", "depth", wanted)
         except (NotRunning, NoAnswer, Refused) as error:
             raise Wrong(422, str(error)) from None
         return _json({"venue": venue, "symbol": symbol, **told})

@@ -27,7 +27,8 @@ class Stack:
 
     def ask(self) -> None:
         """Ask every actor and every supervisor, at most `ANSWER_S` together."""
-        names = [actor.name for actor in self._config.actors()]
+        configured = [actor.name for actor in self._config.actors()]
+        names = [*configured, *(name for name in self.children if name not in configured)]
         supervisors = [f"supervisor-{kind.value}" for kind in Kind]
         questions: list[Question] = [(name, "status", {}) for name in (*names, *supervisors)]
         answers = ask_all(self._config.reach, questions, ANSWER_S, role=Kind.DESK)

@@ -667,6 +667,8 @@ def test_each_host_runs_its_lines_and_reaches_the_others_through_their_relays(of
     assert trading.reach.elsewhere["supervisor-strategies"] == "research"
     assert research.reach.elsewhere["orders"] == "trading"
     assert research.control_endpoint("orders") == "tcp://10.0.0.5:9700"
+    assert trading.control_endpoint("strategy@added_since") == "tcp://10.0.0.6:9700"
+    assert research.control_endpoint("strategy@added_since") == "ipc:///v/run/control.strategy@added_since"
     assert research.control_endpoint("alerts") == "ipc:///v/run/control.alerts"
     assert (trading.role_of("session@binance"), trading.role_of("relay@trading")) == ("sessions", "relay@trading")
     # What makes two hosts one stack is the same on both; which of them each is, is not part of it.

@@ -1,12 +1,13 @@
 """Invariants: the desk shows what the log says, no more than is marked, and says how old that is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from common.actor.control import Answers, NotRunning, Question
 from common.actor.order_books import account_facts
-from common.config import Config
+from common.config import Config, Reach
 from common.instant import NS_PER_S, Instant
 from common.journal import OsFiles, Record, iterate
 from common.messages import DayBegan, Kind, OperatorAct, SessionChanged, SessionState, encode
@@ -139,6 +140,28 @@ def test_a_logon_counts_for_the_day_in_which_it_was_whenever_the_log_is_told_of_
         view.apply(Record(lsn, stamp_ns, int(kind), writer, 1, 1, 1, lsn, encode(payload)))
         counts.append(view.logons("generic"))
     assert counts == [1, 1, 2, 3, 1] and view.logons("binance") == 0
+
+
+def test_a_strategy_that_was_added_since_is_asked_and_shown(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(_reach: Reach, questions: Sequence[Question], _timeout_s: float, *, role: str) -> Answers:
+        asked[:] = [name for name, _, _ in questions]
+        answers = Answers()
+        for name in asked:
+            answers.errors[name] = NotRunning("it does not run")
+        child = {"phase": "running", "restarts": 0}
+        answers.details["supervisor-strategies"] = {"actors": {"strategy@added": child}}
+        answers.details["strategy@added"] = {"state": "live"}
+        return answers
+
+    monkeypatch.setattr("services.desk.stack.ask_all", answer)
+    seen = seen_of(config, Tail(config), STAMP_NS)
+    seen.stack.ask()
+    seen.stack.ask()
+    assert "strategy@added" in asked
+    rows = {row["name"]: row["state"] for row in documents.overview(seen)["strategies"]}
+    assert rows["added"] == "live"
 
 
 def test_who_reads_too_slowly_gets_the_whole_page_again_and_holds_nothing_up() -> None:

@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import msgspec
+import orjson
 
-from common.actor.core import Call, Exit, Note, Publish
+from common.actor.core import Call, Exit, Note, Publish, Send
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import Answer, Ask, FeedMessage, Ticker, TopOfBook
+from common.messages import Answer, Ask, ControlAnswer, ControlRequest, FeedMessage, Ticker, TopOfBook
 from services.marketdata.polling import FAILED_PAUSE_NS, PAUSE_NS, REPEAT_NS, STALE_NS, PollingCore
 
 decode = msgspec.msgpack.Decoder(FeedMessage).decode
@@ -144,6 +145,23 @@ def test_an_answer_that_names_another_symbol_is_no_price() -> None:
     world.core.call_finished(world.number, Answer("acme", question, False, tickers=(other,)), world.now)
     world.settle()
     assert not world.feed and world.state() == "failing"
+
+
+def depth_of(world: World, symbol: str) -> ControlAnswer:
+    world.core.received("control", b"me", ControlRequest("depth", orjson.dumps({"symbol": symbol})), world.now)
+    (answer,) = [e.message for e in world.core.effects if isinstance(e, Send) and isinstance(e.message, ControlAnswer)]
+    world.settle()
+    return answer
+
+
+def test_depth_is_the_best_prices_with_their_age_and_why_there_is_no_more() -> None:
+    world = World("BTCUSDT")
+    world.answer()
+    world.wait(NS_PER_S // 2)
+    told = orjson.loads(depth_of(world, "BTCUSDT").detail)
+    assert (told["bids"][0][0], told["offers"][0][0], told["age_ms"]) == ("99", "101", 500)
+    assert "no prices over FIX" in told["best_only"] and not told["why"]
+    assert "no symbol" in depth_of(world, "DOGEUSDT").text
 
 
 def test_it_stops_at_once_and_asks_no_more() -> None:
