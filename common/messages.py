@@ -1354,20 +1354,26 @@ class CopyReport(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="co
     """The replicator says up to which record the copy off the machine is, and asks for the durable end beyond it.
 
     `lsn` and `stamp_ns` are the last copied record's, 0 while it does not know. It is answered with `DurableEnd` as
-    soon as something behind `lsn` is durable; the latest report stands in place of those before it.
+    soon as something behind `lsn` is durable; the latest report stands in place of those before it. `asked_boot_ns` is
+    when it last began to ask the stream and heard that no other host had taken the journal over (this host's boot
+    clock); `fenced` says that one has.
     """
 
     lsn: Count
     stamp_ns: Count
+    asked_boot_ns: Count = 0
+    fenced: bool = False
 
 
 class DurableEnd(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="durable_end"):
-    """The journal's answer: records up to `lsn`, the last stamped `stamp_ns`, are durable and may be copied."""
+    """The journal's answer: records up to `lsn`, the last stamped `stamp_ns`, are durable and may be copied, in the
+    term `term`."""
 
     lsn: int
     stamp_ns: int
     journal_epoch: int
     journal_id: str
+    term: int = 1
 
 
 JournalRequest = EpochRequest | Append | AppendQuestion | ReadRequest | CopyReport

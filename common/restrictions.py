@@ -60,6 +60,8 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "low_disk", "LOW DISK"
     if kind == "journal" and (status.get("copy") or {}).get("behind"):
         yield "copy_behind", f"COPY BEHIND by {_age_of_copy(status['copy'])}: what adds risk is refused"
+    if kind == "journal" and status.get("asks_who_goes_on"):
+        yield "asks_who_goes_on", "NOTHING IS TOLD before the copy's stream says that no other host has taken over"
     if kind == "orders" and status.get("unknown_orders"):
         yield "unknown_orders", f"{status['unknown_orders']} orders UNKNOWN"
     if kind == "orders":

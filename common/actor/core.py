@@ -19,6 +19,12 @@ LONG_TURN_NS: Final = 100 * NS_PER_MS
 """A turn that takes longer keeps everything else of its process waiting long enough to be worth a word."""
 
 
+STOOD_STILL_NS: Final = 2_000 * NS_PER_MS
+"""A process that was kept from running for so long (stopped, its host suspended) knows nothing of what happened since:
+another host may have taken over.
+"""
+
+
 # ---- effects ----
 class Send(msgspec.Struct, frozen=True, gc=False):
     """Send `message` over `link`; on a ROUTER to `peer`. Never blocks: what cannot be queued comes back as
@@ -162,6 +168,9 @@ class Core:
 
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
         """The worker's answer to a `Call`."""
+
+    def stood_still(self, now: Instant) -> None:
+        """The process was kept from running for STOOD_STILL_NS or longer. It comes before all else of its turn."""
 
     def timer(self, now: Instant) -> None:
         """`next_deadline_ns` has passed (it may be early or late; look at `now`)."""

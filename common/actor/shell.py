@@ -31,6 +31,7 @@ import zmq.backend
 
 from common.actor.core import (
     LONG_TURN_NS,
+    STOOD_STILL_NS,
     Call,
     Close,
     Connect,
@@ -85,6 +86,8 @@ KEPT_GARBAGE = 8
 GARBAGE_BYTES = 256
 RUN_MESSAGES = 64
 """So many messages go out as one at most."""
+
+STOOD_STILL = "this process stood still: another host may have taken over meanwhile"
 
 _RCVMORE, _EVENTS = int(zmq.RCVMORE), int(zmq.EVENTS)
 _POLLIN, _POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
@@ -168,6 +171,7 @@ class Shell:
         self._work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._done: deque[tuple[int, msgspec.Struct]] = deque()
         self._worker_failure: Exception | None = None
+        self._ends_what_stood_still = False
         self._dialler = Dialler(lambda: self._waker.send(b"d"))
         self._looked_for: set[int] = set()
         self._exit: Exit | None = None
@@ -306,6 +310,10 @@ class Shell:
         """How `ReadLog` reads the journal."""
         self._read_log = read
 
+    def end_what_stood_still(self) -> None:
+        """Another host may take over: a process that stood still ends its connections before it writes anything."""
+        self._ends_what_stood_still = True
+
     def worker(self, function: Callable[[msgspec.Struct], msgspec.Struct]) -> None:
         """The one blocking function that `Call` runs, in a thread of its own."""
         self._worker = function
@@ -338,8 +346,12 @@ class Shell:
     def _turn(self) -> None:
         """Poll, drain, time, settle."""
         deadline = self.core.next_deadline_ns()
-        ready = self._poller.poll(self._poll_ms(deadline))
+        wait_ms = self._poll_ms(deadline)
+        awake_ns = self._now.boot_ns + wait_ms * NS_PER_MS
+        ready = self._poller.poll(wait_ms)
         now = self._now = read_clocks()
+        if now.boot_ns - awake_ns >= STOOD_STILL_NS:
+            self._stood_still(now)
         for sock, event in ready:
             if isinstance(sock, int):
                 self._descriptors[sock](now, event)
@@ -350,6 +362,14 @@ class Shell:
         if deadline is not None and deadline <= now.boot_ns:
             self.core.timer(now)
         self._settle()
+
+    def _stood_still(self, now: Instant) -> None:
+        """What was to be written before is too late, where another host may have gone on: the connections end."""
+        self.log.write("warning", "stood_still", {}, now)
+        if self._ends_what_stood_still:
+            for connection in list(self._connections.values()):
+                self._lost(connection, STOOD_STILL, now)
+        self.core.stood_still(now)
 
     def _poll_ms(self, deadline: int | None) -> int:
         if self._reads:
@@ -601,8 +621,11 @@ class Shell:
         is, nothing of the connection leaves in this turn.
         """
         number, in_time = run[0].connection, 0 if run[0].connection in self._held else len(run)
-        if any(write.by_boot_ns for write in run):
-            self._now = read_clocks()
+        if self._ends_what_stood_still or any(write.by_boot_ns for write in run):
+            began, self._now = self._now, read_clocks()
+            if self._ends_what_stood_still and self._now.boot_ns - began.boot_ns >= STOOD_STILL_NS:
+                self._stood_still(self._now)
+                return
             late = (i for i, write in enumerate(run) if 0 < write.by_boot_ns < self._now.boot_ns)
             in_time = min(in_time, next(late, in_time))
         if in_time:

@@ -11,6 +11,8 @@ from common.journal.errors import (
     BadFrame,
     CopyFailed,
     Damage,
+    FencedOff,
+    Following,
     FormatTooNew,
     Gone,
     JournalError,
@@ -25,7 +27,7 @@ from common.journal.errors import (
     UnsafeFileSystem,
 )
 from common.journal.files import Files, OsFiles
-from common.journal.frames import EPOCH, FIRST_FREE_KIND, TICK, WRITERS, Entry, Link, Record, frame, parse
+from common.journal.frames import EPOCH, FIRST_FREE_KIND, TERM, TICK, WRITERS, Entry, Link, Record, frame, parse
 from common.journal.imported import Imported
 from common.journal.log import AppendedBatch, Log, Recovery
 from common.journal.reader import Reader, iterate
@@ -37,6 +39,7 @@ from common.journal.writers import Run, WriterState
 __all__ = [
     "EPOCH",
     "FIRST_FREE_KIND",
+    "TERM",
     "TICK",
     "WRITERS",
     "AppendedBatch",
@@ -47,7 +50,9 @@ __all__ = [
     "CopyFailed",
     "Damage",
     "Entry",
+    "FencedOff",
     "Files",
+    "Following",
     "FormatTooNew",
     "Gone",
     "Imported",

@@ -55,6 +55,26 @@ class Locked(JournalError):
         self.path = path
 
 
+class FencedOff(JournalError):
+    """Another host has taken this journal over: nothing is written to it any more."""
+
+    def __init__(self, folder: str, by_whom: str) -> None:
+        super().__init__(
+            f"{folder} is fenced: {by_whom}. Nothing was changed. What this folder holds beyond the copy is kept; "
+            "this host comes back by following the other one: fixring standby"
+        )
+        self.by_whom = by_whom
+
+
+class Following(JournalError):
+    """The folder follows another host's journal, and nobody has taken that over."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"{folder} follows another host's journal. Nothing was changed. To go on with it here: fixring takeover"
+        )
+
+
 class UnsafeFileSystem(JournalError):
     """The folder is on a network file system, whose locks and syncs cannot be trusted with orders."""
 

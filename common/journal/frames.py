@@ -50,10 +50,14 @@ MAX_PAYLOAD_BYTES = 1 << 20
 TICK = 1
 EPOCH = 2
 WRITERS = 3
+TERM = 4
 FIRST_FREE_KIND = 16
 
 OWN_WRITER = "journal"
 """Who writes TICK, and the EPOCH with which each life of the journal begins."""
+
+TERM_WRITER = "term"
+"""Who writes TERM: no process, but whoever takes the journal over. Its writer epoch is the term."""
 
 _FRAME = struct.Struct("<IIIHHQQQQQQIHH32s")
 _AFTER_CRC = struct.Struct("<IIHHQQQQQQIHH32s")

@@ -17,13 +17,15 @@ from typing import Literal, NamedTuple, TypeVar
 from crc32c import crc32c
 
 from common.instant import NS_PER_S
+from common.journal.claims import refuse_if_claimed
 from common.journal.errors import BadEntry, Locked, LogFailed, NoFolder, NoSpace, UnsafeFileSystem
 from common.journal.files import NETWORK_FILE_SYSTEMS, Files, Folder, remove_if_there, replace_file, write_all
-from common.journal.frames import EPOCH, OWN_WRITER, Entry, Link, frame
+from common.journal.frames import EPOCH, OWN_WRITER, TERM_WRITER, Entry, Link, frame
 from common.journal.marks import MARK, SLOT_SPACING, Mark, write_mark
 from common.journal.recovery import Survey, read_range, survey
 from common.journal.released import remove_released, write_released
 from common.journal.segments import SegmentHeader, first_lsns, segment_name
+from common.journal.terms import FIRST_TERM
 from common.journal.writers import Writers, WriterState
 
 Durability = Literal["disk", "process"]
@@ -114,7 +116,8 @@ class Log:
         The new epoch is max(last + 1, `wall_ns` in seconds); its EPOCH record is synced before this returns, stamped
         max(`wall_ns`, last stamp). Segments at or below `trusted_lsn`, where a verified snapshot stands, are not
         verified again. `reserve_bytes` are kept allocated in a file of their own, which a full disk makes the log give
-        up to its next segments. Raises Locked, NoFolder, UnsafeFileSystem, Damage, FormatTooNew, NoSpace, LogFailed.
+        up to its next segments. Raises Locked, NoFolder, UnsafeFileSystem, FencedOff, Following, Damage, FormatTooNew,
+        NoSpace, LogFailed.
         """
         path = str(folder)
         try:
@@ -133,6 +136,7 @@ class Log:
                 raise Locked(f"{path}/{LOCK}") from error
             log = cls(path, files, lock, segment_bytes, durability, reserve_bytes)
             try:
+                refuse_if_claimed(path, files)
                 log._recover(wall_ns, trusted_lsn)
             except BaseException:
                 log.abandon()
@@ -173,6 +177,17 @@ class Log:
     def writers(self) -> dict[str, WriterState]:
         """Every writer's epoch and last append number, as the log has them. To be read only."""
         return self._writers.by_name
+
+    @property
+    def term(self) -> int:
+        """The term that the log is in: see `common.journal.terms`."""
+        taken = self._writers.by_name.get(TERM_WRITER)
+        return FIRST_TERM if taken is None else taken.epoch
+
+    @property
+    def least_epoch(self) -> int:
+        """What no epoch granted from here on may be below: in a later term than the first one, this life's own."""
+        return self.epoch if self.term > FIRST_TERM else 0
 
     @property
     def failed(self) -> bool:

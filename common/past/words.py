@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,8 @@ import msgspec
 from common.fix.dictionary import Dictionary
 from common.fix.text import masked, pretty
 from common.fix.wire import utc_timestamp
-from common.journal import EPOCH, TICK, Record
+from common.journal import EPOCH, TERM, TICK, BadFrame, Record
+from common.journal.terms import TermBegan, term_of
 from common.messages import (
     PAYLOADS,
     UNDECODABLE,
@@ -42,7 +44,7 @@ from common.messages import (
 )
 from common.printable import printable
 
-_OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH"}
+_OWN_KINDS = {TICK: "TICK", EPOCH: "EPOCH", TERM: "TERM"}
 KIND_NAMES = frozenset({*_OWN_KINDS.values(), *(kind.name for kind in Kind)})
 """Every kind that this version knows, as `kind_name` has them."""
 
@@ -169,7 +171,18 @@ def _own_summary(record: Record) -> str:
         return f"{record.writer} begins epoch {record.writer_epoch}"
     if record.kind == TICK:
         return "low disk" if record.payload[:1] == b"\1" else ""
+    if record.kind == TERM:
+        with suppress(BadFrame):
+            return term_text(term_of(record))
     return f"{len(record.payload)} bytes that this version does not read"
+
+
+def term_text(began: TermBegan) -> str:
+    """Who took the journal over, from which record on and when."""
+    return (
+        f"{began.by} took it over for {began.host} with term {began.term}, behind record {began.lsn}, at "
+        f"{time_text(began.wall_ns)} UTC"
+    )
 
 
 def _attempt_of(payload: Outbound) -> str:

@@ -32,8 +32,8 @@ def fetch(
         raise StreamBroken(1, f"{stream.name} holds nothing")
     chain, made = Chain(), Imported(to, files, bytes.fromhex(journal_id), segment_bytes)
     for found in stream.messages(1, last):
-        chain.take(found)
-        made.take(found.batch.block)
+        if chain.take(found):
+            made.take(found.batch.block)
         if progress is not None:
             progress(found.sequence, last)
     if chain.sequence < last:

@@ -10,9 +10,6 @@ from typing import NamedTuple
 from common.journal.frames import parse
 from common.replication.errors import StreamBroken
 
-FIRST_TERM = 1
-"""The term in which a journal begins. Who may write the stream has the highest one."""
-
 TERM = "Fixring-Term"
 FIRST_LSN = "Fixring-First-Lsn"
 LAST_LSN = "Fixring-Last-Lsn"

@@ -4,8 +4,8 @@ A yes is an acknowledgement of this very stream, with the sequence number behind
 duplicate. All else (a timeout, "wrong last sequence", no responders, a lost connection) is unclear: the message may be
 in the stream, or may still come to be. Then nothing more is published until the leader was asked what stands behind the
 last yes. Our very bytes were accepted after all, or a former life of this process had them cut otherwise and they came
-late: that is a yes. Other bytes are another host's. Where nothing stands, the same message is published again, with the
-same expectation.
+late: that is a yes. A message of a lower term is a fenced host's: no reader counts it, and ours goes behind it. Other
+bytes are another host's. Where nothing stands, the same message is published again, with the same expectation.
 """
 
 from collections.abc import Callable
@@ -67,10 +67,14 @@ class Publisher:
 
     def _find(self, batch: Batch) -> Batch | None:
         """What of the log the leader has behind the last yes; None for nothing. Raises Away, Fenced."""
-        stored = self._log.message_at(self.sequence + 1)
-        if stored is None:
-            return None
-        found = stored.batch
+        while True:
+            stored = self._log.message_at(self.sequence + 1)
+            if stored is None:
+                return None
+            found = stored.batch
+            if found.term >= batch.term:
+                break
+            self.sequence += 1
         if found == batch:
             return found
         if (found.term, found.first_lsn) == (batch.term, batch.first_lsn) and self._is_ours(found):

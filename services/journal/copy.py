@@ -24,6 +24,8 @@ class Copy:
         """Nothing was heard."""
         self.lsn = 0
         self.waits = bounds.waits
+        self.asked_boot_ns = 0
+        """When the stream was last asked whether another host has taken the journal over; it had not then."""
         self._stamp_ns = 0
         self._bounds = bounds
         self._peer = b""
@@ -33,6 +35,7 @@ class Copy:
         was known of the copy stays."""
         if told.lsn >= self.lsn:
             self.lsn, self._stamp_ns = told.lsn, told.stamp_ns
+        self.asked_boot_ns = max(self.asked_boot_ns, told.asked_boot_ns)
         self._peer = peer
 
     def waits_for(self, durable_lsn: int) -> bool:

@@ -11,6 +11,10 @@ the replicator has said that the copy holds it: acknowledgements, grants and the
 and refills, duplicates and the status go no further. The next batches are written and synced meanwhile, so group commit
 goes on. After a start nothing is told before the replicator has spoken.
 
+Where a copy is made at all, another host may have taken this journal over while this one was away. So after a start,
+and whenever this process has stood still, nothing more is told before the replicator has asked the stream since; when
+it hears that another host goes on, this one ends as fenced.
+
 The clock starts at max(wall clock, last stamp) and advances by the boot clock alone. A tick, itself a record whose one
 byte is the low-disk level, is written when 100 ms pass without a record. The first error of the disk ends the process
 with the integrity status; a disk without room does not: nothing is taken then, writers ask again, and the low level
@@ -34,6 +38,8 @@ from common.journal import (
     FIRST_FREE_KIND,
     TICK,
     Entry,
+    FencedOff,
+    Following,
     Gone,
     JournalError,
     Locked,
@@ -45,7 +51,7 @@ from common.journal import (
     WriterState,
 )
 from common.journal.errors import MAY_PASS
-from common.journal.frames import MAX_PAYLOAD_BYTES, writer_field
+from common.journal.frames import MAX_PAYLOAD_BYTES, OWN_WRITER, TERM_WRITER, writer_field
 from common.left_out import SKIP
 from common.messages import (
     Append,
@@ -159,6 +165,9 @@ class JournalCore(Core):
         self._low_disk = 0
         self._copy = Copy(settings.copy_bounds) if settings.copy_bounds is not None else None
         self._committed: deque[Committed] = deque()
+        self._told_upto: int | None = None
+        """The last record that may be told of before the stream was asked; None where there is nothing to ask."""
+        self._since_boot_ns = 0
         self._announced = JournalLevel.NOTHING
         self._peers: dict[str, bytes] = {}
         """Where each writer was last heard of."""
@@ -175,6 +184,8 @@ class JournalCore(Core):
             log = self._log = self._open_log(now.wall_ns)
             if self._copy is None or not self._copy.waits:
                 log.write_released(None)
+            if self._copy is not None:
+                self._told_upto, self._since_boot_ns = 0, now.boot_ns
             self._look_at_room(log, now)
         except Locked as error:
             self.effects.append(Exit(ExitStatus.FAILURE, str(error)))
@@ -186,6 +197,12 @@ class JournalCore(Core):
         except NoFolder as error:
             self.effects.append(Exit(ExitStatus.CONFIGURATION, str(error)))
             return
+        except FencedOff as error:
+            self.effects.append(Exit(ExitStatus.FENCED, str(error)))
+            return
+        except Following as error:
+            self.effects.append(Exit(ExitStatus.CONFIGURATION, str(error)))
+            return
         except JournalError as error:
             cause = error.cause if isinstance(error, LogFailed) else None
             passes = cause is not None and cause.errno in MAY_PASS
@@ -194,6 +211,15 @@ class JournalCore(Core):
         self._stamp_base_ns, self._boot_base_ns = log.last_stamp_ns, now.boot_ns
         self._recorded_boot_ns = self._marked_boot_ns = now.boot_ns
         self.note("info", "serving", epoch=log.epoch, lsn=log.last_lsn, **log.recovery._asdict())
+
+    def stood_still(self, now: Instant) -> None:
+        """Meanwhile another host may have taken the journal over: what is not told yet waits until that was asked."""
+        log = self._log
+        if log is not None and self._copy is not None:
+            told = self._committed[0].done.first_lsn - 1 if self._committed else log.last_lsn
+            self._told_upto = self._told_lsn(log, told)
+            self._since_boot_ns = now.boot_ns
+            self.note("warning", "stood_still", told_upto=self._told_upto)
 
     def stop(self, now: Instant) -> None:
         """Commit what was gathered, mark it, give up the lock."""
@@ -220,6 +246,8 @@ class JournalCore(Core):
             "lsn": self._told_lsn(log, log.last_lsn),
             "durable_lsn": self._told_lsn(log, log.durable_lsn),
             "waits_for_copy": len(self._committed),
+            "term": log.term,
+            "asks_who_goes_on": self._told_upto is not None,
             "first_lsn": log.first_lsn,
             "stamp_ns": log.last_stamp_ns,
             "journal_id": log.identity.hex(),
@@ -253,11 +281,19 @@ class JournalCore(Core):
             case ReadRequest() if len(self._reads) < MAX_READS:
                 self._reads.append((peer, message))
             case CopyReport() if self._copy is not None:
-                self._copy.report(message, peer)
-                self._announce(log, now)
-                self._tell_committed(log, now)
+                self._heard_of_copy(log, self._copy, message, peer, now)
             case ControlRequest():
                 self._control(log, peer, message, now)
+
+    def _heard_of_copy(self, log: Log, copy: Copy, told: CopyReport, peer: bytes, now: Instant) -> None:
+        if told.fenced:
+            self._end(log, Exit(ExitStatus.FENCED, "another host has taken this journal over"))
+            return
+        copy.report(told, peer)
+        if self._told_upto is not None and copy.asked_boot_ns >= self._since_boot_ns:
+            self._told_upto = None
+        self._announce(log, now)
+        self._tell_committed(log, now)
 
     def turn_ended(self, now: Instant) -> None:
         """Commit the batch: write, sync, acknowledge, publish; then tell the replicator, and a bounded number of
@@ -411,6 +447,9 @@ class JournalCore(Core):
         except JournalError as error:
             self.note("error", "bad_writer", writer=writer, why=str(error))
             return
+        if writer in (OWN_WRITER, TERM_WRITER):
+            self.note("error", "bad_writer", writer=writer, why="this name is the log's own")
+            return
         if any(grant.writer == writer and grant.token == token for grant in self._batch.grants):
             return
         state = log.writers.get(writer)
@@ -429,7 +468,7 @@ class JournalCore(Core):
             # Asked again while nobody answered, and granted since: the asker has that epoch, a later one, or is dead.
             self.note("info", "asked_long_ago", writer=writer)
             return
-        epoch = max(self._head(log, writer).epoch + 1, self._stamp_ns(log, now) // NS_PER_S)
+        epoch = max(self._head(log, writer).epoch + 1, self._stamp_ns(log, now) // NS_PER_S, log.least_epoch)
         self._batch.grant(peer, Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little")), token)
 
     def _granted_before(self, log: Log, writer: str, state: WriterState, token: int) -> EpochGranted | None:
@@ -479,7 +518,10 @@ class JournalCore(Core):
 
     # ---- what is told of what is committed ----
     def _told_lsn(self, log: Log, lsn: int) -> int:
-        """`lsn`, or where the copy is waited for the last record that it holds, if that is before it."""
+        """`lsn`, or the last record that may be told of if that is before it: what the copy holds, where that is waited
+        for, and what was told already, while it is asked who goes on."""
+        if self._told_upto is not None:
+            lsn = min(lsn, self._told_upto)
         return lsn if self._copy is None or not self._copy.waits else min(lsn, self._copy.lsn)
 
     def _tell_committed(self, log: Log, now: Instant) -> None:
@@ -541,11 +583,17 @@ class JournalCore(Core):
     def _fail(self, log: Log, error: JournalError) -> None:
         """The disk failed, or what it holds cannot be read: no further acknowledgement. What is true is decided by the
         next start's recovery."""
+        self._end(log, Exit(ExitStatus.INTEGRITY, str(error)))
+
+    def _end(self, log: Log, end: Exit) -> None:
+        """Nothing more is written, told or acknowledged."""
         log.abandon()
         self._log = None
         self._batch = Batch()
         self._committed.clear()
-        self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
+        self._held_acks.clear()
+        self._held_blocks.clear()
+        self.effects.append(end)
 
     # ---- what is announced ----
     def _announce(self, log: Log, now: Instant) -> None:
@@ -570,7 +618,7 @@ class JournalCore(Core):
         log, copy = self._log, self._copy
         if log is None or copy is None or not copy.waits_for(log.durable_lsn):
             return
-        answer = DurableEnd(log.durable_lsn, log.last_stamp_ns, log.epoch, log.identity.hex())
+        answer = DurableEnd(log.durable_lsn, log.last_stamp_ns, log.epoch, log.identity.hex(), log.term)
         self.effects.append(Send(LINK, answer, copy.take_peer()))
 
     # ---- room and refills ----

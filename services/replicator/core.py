@@ -9,12 +9,16 @@ stream is read again, once a day, and held against the log.
 The journal judges whether the copy is too far behind, and announces it to all who add risk: with this process dead, or
 the stream away, nothing is copied and the bound holds all the same. What the worker cannot do now is tried again; a
 stream that another host writes, or that does not hold what the log does, ends the process.
+
+Each report says when the stream was last asked whether another host has taken the journal over: a journal that has just
+started, or stood still, tells nobody anything before it was asked since.
 """
 
 import msgspec
 
 from common.actor.acts import do_act
 from common.actor.core import Call, Core, Exit, Send
+from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlRequest, CopyReport, DurableEnd
 from services.replicator.words import CannotGoOn, Checked, CheckOn, Copied, CopyOn, NotNow, Place
@@ -37,6 +41,8 @@ class ReplicatorCore(Core):
         self._mode = mode
         self._journal_id = ""
         self._durable = DurableEnd(0, 0, 0, "")
+        self._called_boot_ns = 0
+        self._asked_boot_ns = 0
         self._copied: Copied | None = None
         self._calls = 0
         self._busy = False
@@ -70,6 +76,7 @@ class ReplicatorCore(Core):
         match result:
             case Copied():
                 self._copied, self._unclear = result, result.unclear
+                self._asked_boot_ns = self._called_boot_ns
                 self._recovered()
                 self._report(now)
             case Checked():
@@ -78,6 +85,8 @@ class ReplicatorCore(Core):
             case NotNow():
                 self._failed(result, now)
             case CannotGoOn():
+                if result.status is ExitStatus.FENCED:
+                    self.effects.append(Send(JOURNAL, CopyReport(0, 0, fenced=True)))
                 self.effects.append(Exit(result.status, result.text))
                 return
         self._work(now)
@@ -121,9 +130,8 @@ class ReplicatorCore(Core):
 
     def _report(self, now: Instant) -> None:
         self._report_boot_ns = now.boot_ns
-        copied = self._copied
-        report = CopyReport(copied.lsn, copied.stamp_ns) if copied else CopyReport(0, 0)
-        self.effects.append(Send(JOURNAL, report))
+        lsn, stamp_ns = (self._copied.lsn, self._copied.stamp_ns) if self._copied else (0, 0)
+        self.effects.append(Send(JOURNAL, CopyReport(lsn, stamp_ns, self._asked_boot_ns)))
 
     def _heard(self, end: DurableEnd) -> None:
         if end.journal_id != self._journal_id:
@@ -138,16 +146,16 @@ class ReplicatorCore(Core):
             return
         copied = self._copied
         if copied is None:
-            self._call(Place(self._journal_id, self._durable.lsn))
+            self._call(Place(self._journal_id, self._durable.lsn, self._durable.term), now)
         elif self._durable.lsn > copied.lsn:
-            self._call(CopyOn(self._durable.lsn))
+            self._call(CopyOn(self._durable.lsn), now)
         elif now.boot_ns >= self._check_boot_ns:
             if self._check_anew:
                 self._check_began_boot_ns = now.boot_ns
-            self._call(CheckOn(self._check_anew))
+            self._call(CheckOn(self._check_anew), now)
 
-    def _call(self, work: msgspec.Struct) -> None:
-        self._busy = True
+    def _call(self, work: msgspec.Struct, now: Instant) -> None:
+        self._busy, self._called_boot_ns = True, now.boot_ns
         self._calls += 1
         self.effects.append(Call(self._calls, work))
 
@@ -156,6 +164,10 @@ class ReplicatorCore(Core):
             self.note("warning", "copy_away", text=why.text)
         self._failing, self._unclear = why.text, why.unclear
         self._retry_boot_ns = now.boot_ns + RETRY_NS
+        if why.no_stream:
+            # Nobody can have taken over by a stream that there is not.
+            self._asked_boot_ns = self._called_boot_ns
+            self._report(now)
 
     def _recovered(self) -> None:
         if self._failing:

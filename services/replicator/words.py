@@ -6,11 +6,12 @@ from common.exit_status import ExitStatus
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Find out where the stream of the journal `journal_id` ends, and that the log, durable up to record `durable_lsn`,
-    holds the same up to there."""
+    """Find out where the stream of the journal `journal_id` ends, and that the log, durable up to record `durable_lsn`
+    and in the term `term`, holds the same up to there."""
 
     journal_id: str
     durable_lsn: int
+    term: int
 
 
 class CopyOn(msgspec.Struct, frozen=True):
@@ -42,10 +43,12 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 class NotNow(msgspec.Struct, frozen=True):
-    """It came to nothing, for the reason `text`, and is to be tried again."""
+    """It came to nothing, for the reason `text`, and is to be tried again. `no_stream`: the servers say that there is
+    none."""
 
     text: str
     unclear: int = 0
+    no_stream: bool = False
 
 
 class CannotGoOn(msgspec.Struct, frozen=True):

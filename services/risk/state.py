@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from common.actor.state_hashes import StateHashes, is_hashed
-from common.journal.frames import Record
+from common.journal.frames import TERM, Record
 from common.left_out import LeftOut
 from common.messages import Kind, OperatorAct, StateHash
 from common.orders import fold as orders_fold
@@ -35,6 +35,9 @@ FOLD_VERSION = orders_fold.FOLD_VERSION + OWN_VERSION
 HASHES_KEPT = 8
 OWN_KINDS: Final = frozenset({int(Kind.OPERATOR), int(Kind.STATE_HASH)})
 """The kinds that are more to risk than to the shared fold."""
+
+FIRM: Final = ("firm", "")
+"""The halt of everything."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -84,6 +87,9 @@ class RiskState:
         changes, books = self.fold.apply(record), self.books
         if record.kind in OWN_KINDS:
             self._hear(record)
+        elif record.kind == TERM:
+            # Another host goes on: it adds no risk before a person says so.
+            self.halts.add(FIRM)
         if books.changed:
             self._count_orders(books.changed.values())
         if books.changed_shares:

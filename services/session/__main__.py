@@ -6,7 +6,7 @@ from functools import partial
 
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, name_argument, run_actor, shell_for, target_fix
-from common.config import Config, ConfigError, OnStop
+from common.config import Config, ConfigError, OnStop, ReplicationMode
 from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
@@ -79,6 +79,8 @@ def build(name: str, config: Config) -> Shell:
 
     core = SessionCore(settings, dialect_of(name, config), files, begin(()), begin)
     shell = shell_for(core, config)
+    if config.stack.replication.mode is not ReplicationMode.LOCAL:
+        shell.end_what_stood_still()
     connect_journal(shell, config, follow=False)
     shell.log_reader(partial(read_log, core, reader))
     shell.bind_pull("commands", config.endpoint(f"session.{name}"), Command)

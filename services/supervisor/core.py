@@ -13,7 +13,9 @@ Rules, with the reason for each:
   orders resting. It is started at once, and told to stop when it has answered.
 - A child that a person has stopped is not started again until a person starts it, whatever else begins or ends
   meanwhile. It has `CHILD_STOP_MS` to end in order.
-- Exit status 9 (fenced) says that another host goes on with the journal: refused at once, and nothing is latched.
+- Exit status 9 (fenced) says that another host goes on with the journal: every child of `FENCED_KINDS` is killed, so
+  that it says nothing more to anybody, no Logout(5) either, and none is started again. Nothing is latched or cancelled:
+  what rests is the other host's.
 - Exit status 7 (integrity), the journal's above all: after it served, one restart, since recovery decides what the disk
   holds; before it served, or soon after such a restart, it is refused: a person must look at it.
 """
@@ -39,6 +41,12 @@ CRASH_WINDOW_S = 60
 CHILD_STOP_MS = 2_000
 # Without one of these nobody can tell what becomes of an order, or amend it.
 MANAGERS = ("journal", "orders", "risk")
+FENCED_KINDS = (
+    Kind.STRATEGIES, Kind.ORDERS, Kind.RISK, Kind.SESSIONS, Kind.ACCOUNTS, Kind.JOURNAL, Kind.EXCHANGES,
+)  # fmt: skip
+"""Who must not go on where another host does. Of the exchanges that is a bridge; the others are the venues."""
+
+SIMULATED = "exchange@"
 # A second integrity failure within this time after the one restart is refused.
 INTEGRITY_WINDOW_S = 600
 
@@ -121,11 +129,15 @@ class NobodyManages(msgspec.Struct, frozen=True):
     why: str
 
 
+class Fenced(msgspec.Struct, frozen=True):
+    """Tell the other supervisors that another host goes on with the journal."""
+
+
 class Finish(msgspec.Struct, frozen=True):
     """Every child is gone after `stop`: end the supervisor."""
 
 
-Effect = Spawn | Signal | Say | JournalRefused | NobodyManages | Finish
+Effect = Spawn | Signal | Say | JournalRefused | NobodyManages | Fenced | Finish
 
 
 @dataclass
@@ -178,6 +190,7 @@ class SupervisorCore:
         self._term_sent = False
         self._kill_sent = False
         self._paused = False
+        self._fenced = ""
 
     @property
     def stopping(self) -> bool:
@@ -207,6 +220,9 @@ class SupervisorCore:
         child = self.children[name]
         served, child.pid, child.last_exit = child.phase is Phase.SERVING, 0, _describe(status)
         child.kill_ns = None
+        if self._fenced and not self.stopping and self._must_not_go_on(child):
+            self._refuse_fenced(child)
+            return
         if self.stopping:
             # One that died after the signal, but of something else, has not cancelled either.
             ended = child.phase is Phase.STOPPING and status == ExitStatus.OK
@@ -225,7 +241,7 @@ class SupervisorCore:
             return
         if status == ExitStatus.FENCED:
             child.phase, child.start_ns = Phase.REFUSED, None
-            self._say(f"{name}: {child.last_exit}; another host writes this journal's copy. See {_log(child)}")
+            self.effects.append(Fenced())
         elif status == ExitStatus.INTEGRITY:
             self._integrity(child, served, now)
         elif status in (ExitStatus.USAGE, ExitStatus.CONFIGURATION):
@@ -297,6 +313,8 @@ class SupervisorCore:
             return wrong
         if child.phase not in (Phase.HALTED, Phase.REFUSED, Phase.STOPPED):
             return f"{name} is {child.phase}; only a halted, refused or stopped one can be started"
+        if self._fenced and self._must_not_go_on(child):
+            return f"this host is fenced: {self._fenced}"
         self._begin_anew(child)
         self._restart(child, 0, now)
         return ""
@@ -388,6 +406,26 @@ class SupervisorCore:
             # One that is still ending is started when it has ended.
             if child.phase is Phase.STOPPED and not child.held:
                 self._restart(child, 0, now)
+
+    def fence(self, by_whom: str) -> None:
+        """Another host goes on with the journal, as `by_whom` says: kill what must not, and start it no more."""
+        if self._fenced or self.kind not in FENCED_KINDS:
+            return
+        self._fenced = by_whom
+        ended = [child for child in self.children.values() if self._must_not_go_on(child)]
+        for child in ended:
+            if child.alive:
+                self.effects.append(Signal(child.actor.name, signal.SIGKILL))
+            self._refuse_fenced(child)
+        if ended:
+            self._say(f"{self.kind}: FENCED: {by_whom}. Nothing here is started again")
+
+    def _must_not_go_on(self, child: Child) -> bool:
+        return self.kind in FENCED_KINDS and not child.actor.name.startswith(SIMULATED)
+
+    def _refuse_fenced(self, child: Child) -> None:
+        child.phase, child.start_ns, child.kill_ns = Phase.REFUSED, None, None
+        child.last_exit = f"fenced: {self._fenced}"
 
     def stop(self, now: Instant) -> None:
         """SIGTERM: start nothing any more but what is needed; the children are stopped when it is this kind's turn."""

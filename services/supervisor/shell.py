@@ -22,11 +22,14 @@ from common.actor.process import AlreadyRunning, begin_collecting, read_clocks, 
 from common.config import Config, Kind, OnStop, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, Instant
+from common.journal.claims import FENCED, claim_text
+from common.journal.files import OsFiles
 from common.messages import UNDECODABLE, ControlAnswer, ControlRequest, encode
 from services.supervisor.by_hand import ByHand
 from services.supervisor.core import (
     MANAGERS,
     Effect,
+    Fenced,
     Finish,
     JournalRefused,
     NobodyManages,
@@ -76,6 +79,7 @@ class Supervisor:
         time.sleep(min((actor.first_start_ms for actor in actors), default=0) / 1000)
         self._prepared = prepare((actor for actor in actors if not self.core.children[actor.name].held), config)
         self._refused_marker = self._run_folder / "journal.refused"
+        self._fenced_marker = self._run_folder / "journal.fenced"
         self._runner = runner
         self._processes: dict[str, subprocess.Popen[bytes] | Prepared] = {}
         self._context = zmq.Context()
@@ -100,6 +104,7 @@ class Supervisor:
             _say(f"made {line}")
         if self.core.kind is Kind.JOURNAL:
             self._refused_marker.unlink(missing_ok=True)
+            self._fenced_marker.unlink(missing_ok=True)
         if self.core.kind is Kind.STRATEGIES:
             # The line that is started last and has the least to say tells how the whole stack is doing. It reads the
             # journal; the others start sooner without what that takes.
@@ -222,6 +227,8 @@ class Supervisor:
         if is_gone(self._run_folder, self.core.kind):
             # This process holds its lock, and nobody sees it.
             self._make_run_folder_anew()
+        if self._fenced_marker.exists() and not is_gone(self._run_folder, Kind.JOURNAL):
+            self.core.fence(self._fenced_marker.read_text("utf-8"))
         if self.core.kind in PAUSED_WITHOUT_JOURNAL:
             if self._refused_marker.exists() and not is_gone(self._run_folder, Kind.JOURNAL):
                 self.core.pause(now)
@@ -278,11 +285,22 @@ class Supervisor:
             case JournalRefused():
                 self._refused_marker.touch(mode=0o600)
                 self._kill_at(self.config.venues, "the journal refused to start")
+            case Fenced():
+                self._fence()
             case NobodyManages(why):
                 cancelled = [name for name, v in self.config.venues.items() if v.on_halted is OnStop.CANCEL]
                 self._kill_at(cancelled, why)
             case Finish():
                 self._finished = True
+
+    def _fence(self) -> None:
+        """The file beside the journal says who goes on; the other supervisors look for the one in the run folder."""
+        told = claim_text(str(self.config.journal_folder), OsFiles(), FENCED)
+        by_whom = told or "another host has taken this journal over"
+        draft = self._fenced_marker.with_suffix(".draft")
+        draft.write_text(by_whom, "utf-8")
+        draft.rename(self._fenced_marker)
+        self.core.fence(by_whom)
 
     def _kill_at(self, venues: Iterable[str], why: str) -> None:
         """Latch the kill switch at every session, account and bridge of the venues, as soon as each answers."""

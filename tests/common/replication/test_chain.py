@@ -3,6 +3,7 @@
 import pytest
 
 from common.journal.frames import Entry, Link, Record, frame
+from common.journal.terms import TermBegan, term_block
 from common.replication.chain import Chain
 from common.replication.errors import StreamBroken
 from common.replication.message import Batch, Stored, batch_of, stored
@@ -47,12 +48,38 @@ def test_a_hole_a_swap_and_every_changed_byte_are_refused() -> None:
             chain.take(broken(two, block=bytes(changed)))
 
 
-def test_a_lower_term_behind_a_higher_one_is_refused() -> None:
+def taken_over(chain: Chain, sequence: int, term: int = 2) -> Stored:
+    """The message with which somebody takes over behind what `chain` has read."""
+    began = TermBegan(term, "alice", "b", chain.end.lsn, chain.end.crc, 500, 9)
+    return Stored(sequence, batch_of(term, term_block(began, 9)))
+
+
+def test_a_term_is_begun_by_its_record_and_what_a_lower_one_adds_is_dropped() -> None:
+    one, two, three = messages(3)
+    chain, records = Chain(), list[Record]()
+    assert chain.take(one, records)
+    assert chain.take(taken_over(chain, 2), records)
+    assert (chain.term, chain.began and chain.began.by, chain.end.lsn) == (2, "alice", 4)
+    end = chain.end
+    assert not chain.take(Stored(3, two.batch), records), "the fenced host goes on behind its own end"
+    assert (chain.sequence, chain.end, chain.dropped, len(records)) == (3, end, 1, 4)
+    block = frame([Entry(16, "me", 502, 1, b"new")], end, stamp_ns=9, journal_epoch=501, durable_lsn=0)[0]
+    assert chain.take(Stored(4, batch_of(2, block)), records) and records[-1].payload == b"new"
+    assert not chain.take(Stored(5, three.batch)) and chain.dropped == 2
+
+
+def test_a_higher_term_that_no_record_begins_is_refused() -> None:
     one, two = messages(2)
     chain = Chain()
-    chain.take(broken(one, term=3))
-    with pytest.raises(StreamBroken, match="term 1, behind one of term 3"):
-        chain.take(two)
+    chain.take(one)
+    for wrong in (broken(two, term=2), broken(taken_over(chain, 2), term=3), broken(taken_over(chain, 2), term=1)):
+        with pytest.raises(StreamBroken):
+            chain.take(wrong)
+        assert (chain.term, chain.sequence) == (1, 1)
+    chain.take(taken_over(chain, 2))
+    with pytest.raises(StreamBroken):
+        chain.take(taken_over(chain, 3, 2))
+    assert chain.take(taken_over(chain, 3, 7)) and chain.term == 7, "terms that came to nothing are passed over"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Fixring-Term": "1"}, {**Batch(1, 1, 2, b"").headers(), "Fixring-Term": "x"}])

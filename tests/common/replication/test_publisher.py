@@ -85,6 +85,18 @@ def test_what_a_former_life_published_otherwise_cut_and_came_late_is_ours() -> N
     assert log.held == [longer]
 
 
+def test_a_fenced_host_s_late_message_is_passed_over_and_ours_stands_behind_it() -> None:
+    log = FakeLog()
+    publisher = publisher_of(log)
+    publisher.publish(batch(1, term=2))
+    late = batch(2, term=1, block=b"the fenced host's")
+    log.held.append(late)
+    with pytest.raises(Away):
+        publisher.publish(batch(2, term=2))
+    publisher.publish(batch(2, term=2))
+    assert log.held == [batch(1, term=2), late, batch(2, term=2)] and publisher.sequence == 3
+
+
 def test_a_stream_that_is_away_leaves_all_as_it_was() -> None:
     log = FakeLog()
     publisher = publisher_of(log)

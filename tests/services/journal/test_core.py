@@ -12,6 +12,7 @@ from common.actor.core import Effect, Exit, Note, Publish, Send
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import EPOCH, TICK, Log, Reader, ReadFailed, Record, iterate, parse
+from common.journal.claims import FENCED, FOLLOWING, remove_claim, write_claim
 from common.journal.log import Durability
 from common.journal.skipped import skip_record, skipped_records
 from common.messages import (
@@ -907,8 +908,15 @@ def test_where_nobody_can_look_for_skipped_records_nothing_is_taken_for_none() -
 # ---- the copy off the machine ----
 
 
-def copied_journal(lag_records: int = 50, lag_ms: int = 1_000) -> Life:
+def starting_copied_journal(lag_records: int = 50, lag_ms: int = 1_000) -> Life:
     return Life(Disk(), copy_bounds=CopyBounds(lag_records, lag_ms * NS_PER_MS))
+
+
+def copied_journal(lag_records: int = 50, lag_ms: int = 1_000) -> Life:
+    """The stream was asked: nobody else goes on. How far the copy is, is not known yet."""
+    life = starting_copied_journal(lag_records, lag_ms)
+    life.turn(CopyReport(0, 0, life.now.boot_ns))
+    return life
 
 
 def levels(effects: list[Effect]) -> list[int]:
@@ -985,6 +993,71 @@ def test_what_is_not_copied_is_not_dropped() -> None:
     assert control(life, "drop", orjson.dumps({"below": last - 1})).ok
 
 
+# ---- another host may go on ----
+
+
+def test_after_a_start_nothing_is_told_before_the_stream_was_asked_who_goes_on() -> None:
+    life = starting_copied_journal()
+    assert told(life.turn(EpochRequest("orders", 1))) == told(life.wait(350)) == []
+    assert told(life.turn(CopyReport(1, 1, life.now.boot_ns - 400 * NS_PER_MS))) == [], "asked before it began"
+    assert life.core.status(life.now)["asks_who_goes_on"]
+    answers = told(life.turn(CopyReport(1, 1, life.now.boot_ns)))
+    assert [answer.writer for answer in answers if isinstance(answer, EpochGranted)] == ["orders"]
+    assert not life.core.status(life.now)["asks_who_goes_on"]
+
+
+def test_whoever_stood_still_tells_nothing_more_before_the_stream_was_asked_again() -> None:
+    life = copied_journal()
+    granted = life.grant()
+    assert told(life.turn(append(granted, 1, b"a")))
+    asked_ns = life.now.boot_ns
+    life.now = Instant(life.now.wall_ns + 9 * NS_PER_S, life.now.boot_ns + 9 * NS_PER_S)
+    life.core.stood_still(life.now)
+    life.take()
+    assert told(life.turn(append(granted, 2, b"b"))) == told(life.turn(CopyReport(2, 2, asked_ns))) == []
+    (again,) = told(life.turn(append(granted, 1, b"a")))
+    assert isinstance(again, Appended) and again.number == 1, "what was told may be told again"
+    rest = told(life.turn(CopyReport(2, 2, life.now.boot_ns)))
+    assert [answer.number for answer in rest if isinstance(answer, Appended)] == [2]
+
+
+def test_without_a_copy_whoever_stood_still_goes_on() -> None:
+    life = Life(Disk())
+    granted = life.grant()
+    life.core.stood_still(life.now)
+    assert told(life.turn(append(granted, 1, b"a")))
+
+
+def test_a_fenced_journal_ends_and_tells_nothing_of_what_it_holds() -> None:
+    life = waiting_journal()
+    granted = granted_and_copied(life)
+    life.turn(append(granted, 1, b"a"))
+    effects = life.turn(append(granted, 2, b"b"), CopyReport(0, 0, fenced=True))
+    (end,) = (effect for effect in effects if isinstance(effect, Exit))
+    assert end.status is ExitStatus.FENCED and told(effects) == []
+    assert life.turn(append(granted, 3, b"c")) == life.wait(500) == []
+
+
+@pytest.mark.parametrize(("claim", "status"), [(FENCED, ExitStatus.FENCED), (FOLLOWING, ExitStatus.CONFIGURATION)])
+def test_a_folder_that_is_not_to_be_written_is_left_as_it_is(claim: str, status: ExitStatus) -> None:
+    life = Life(Disk())
+    life.die()
+    records = life.records()
+    write_claim(FOLDER, life.disk.files(), claim, "alice took it over")
+    later = Life(life.disk)
+    (end,) = later.exits
+    assert end.status is status and ("alice" in end.text or "fixring takeover" in end.text)
+    assert later.records() == records
+    remove_claim(FOLDER, life.disk.files(), claim)
+    assert not Life(life.disk).exits
+
+
+@pytest.mark.parametrize("writer", ["journal", "term"])
+def test_the_log_s_own_names_are_granted_to_nobody(writer: str) -> None:
+    life = Life(Disk())
+    assert life.answers(EpochRequest(writer, 1)) == []
+
+
 # ---- a copy that is waited for ----
 
 
@@ -996,7 +1069,7 @@ def copied(life: Life, lsn: int = 0) -> list[Effect]:
     """The replicator says that the copy holds everything, or up to a record."""
     log = life.core._log
     assert log is not None
-    return life.turn(CopyReport(lsn or log.last_lsn, log.last_stamp_ns), peer=b"replicator")
+    return life.turn(CopyReport(lsn or log.last_lsn, log.last_stamp_ns, life.now.boot_ns), peer=b"replicator")
 
 
 def told(effects: list[Effect]) -> list[object]:

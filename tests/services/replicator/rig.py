@@ -25,6 +25,7 @@ class Rig:
         self.log = Log.open(FOLDER, self.files, wall_ns=WALL_NS, segment_bytes=segment_bytes)
         self.stream = FakeLog(f"fixring-{self.log.identity.hex()}")
         self.opened: list[str] = []
+        self.fences: list[str] = []
         self.exits: list[Exit] = []
         self.notes: list[Note] = []
         self.reports: list[CopyReport] = []
@@ -36,7 +37,7 @@ class Rig:
     def start(self) -> None:
         """A new process of the replicator."""
         self._calls: list[Call] = []
-        self.copier = Copier(self._open, Reader(FOLDER, self.files))
+        self.copier = Copier(self._open, Reader(FOLDER, self.files), self.fences.append)
         self.core = ReplicatorCore("async")
         self.core.started(self.now)
         self._take()
@@ -58,7 +59,8 @@ class Rig:
         asked = self._asked
         if asked is not None and (self.log.durable_lsn > asked.lsn or not self.opened):
             self._asked = None
-            end = DurableEnd(self.log.durable_lsn, self.log.last_stamp_ns, self.log.epoch, self.log.identity.hex())
+            log = self.log
+            end = DurableEnd(log.durable_lsn, log.last_stamp_ns, log.epoch, log.identity.hex(), log.term)
             self.core.received("journal", b"", end, self.now)
             self._take()
 

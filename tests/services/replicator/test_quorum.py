@@ -37,6 +37,10 @@ from tests.services.journal.test_core import FOLDER, Life
 BOUNDS = CopyBounds(1_000_000, 3600 * NS_PER_S, waits=True)
 
 
+def _never(by_whom: str) -> None:
+    raise AssertionError(by_whom)
+
+
 class Host:
     """A journal, its replicator and one writer that resends, with a stream that outlives them."""
 
@@ -56,7 +60,7 @@ class Host:
     # ---- what dies ----
 
     def begin_replicator(self) -> None:
-        self.copier = Copier(lambda _: self.stream, Reader(FOLDER, self.disk.files()))
+        self.copier = Copier(lambda _: self.stream, Reader(FOLDER, self.disk.files()), _never)
         self.replicator = ReplicatorCore("quorum")
         self.calls: list[Call] = []
         self.replicator.started(self.life.now)

@@ -8,8 +8,9 @@ import pytest
 
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S, Instant
-from common.journal.frames import parse
-from common.replication.message import Batch
+from common.journal.frames import end_of, parse
+from common.journal.terms import TermBegan, term_block
+from common.replication.message import Batch, batch_of
 from tests.common.replication.fake import Odd, draw_odd
 from tests.services.replicator.rig import Rig
 
@@ -117,6 +118,47 @@ def test_another_host_s_message_fences_it_with_a_status_of_its_own() -> None:
     rig.opened.clear()
     rig.wait(10)
     assert [end.status for end in rig.exits] == [ExitStatus.FENCED], "nor does it begin again"
+
+
+def take_over(rig: Rig, term: int = 2) -> None:
+    """Another host takes the journal over, behind what the stream holds."""
+    end = end_of(rig.stream.held[-1].block)
+    began = TermBegan(term, "alice", "b", end.lsn, end.crc, 1_900_000_000, rig.now.wall_ns)
+    rig.stream.held.append(batch_of(term, term_block(began, rig.log.last_stamp_ns)))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_takeover_fences_it_and_the_successor_is_named_and_written_down(restarted: bool) -> None:
+    rig = Rig()
+    for number in range(5):
+        rig.append(b"%d" % number)
+        rig.wait(10)
+    take_over(rig)
+    rig.append(b"the tail")
+    if restarted:
+        rig.start()
+        rig.opened.clear()
+    held = list(rig.stream.held)
+    rig.wait(10)
+    (end,) = rig.exits
+    assert end.status is ExitStatus.FENCED and "alice took it over for b with term 2" in end.text
+    assert len(rig.fences) == 1 and "alice" in rig.fences[0]
+    assert rig.reports[-1].fenced and rig.stream.held == held
+
+
+def test_that_nobody_else_goes_on_is_told_as_of_when_that_was_asked() -> None:
+    rig = Rig()
+    rig.stream.away = True
+    rig.wait(600)
+    assert {report.asked_boot_ns for report in rig.reports} == {0}
+    rig.stream.away, rig.stream.missing = False, True
+    began_ns = rig.now.boot_ns
+    rig.wait(600)
+    assert rig.reports[-1].asked_boot_ns >= began_ns, "nobody can take over by a stream that there is not"
+    rig.stream.missing, began_ns = False, rig.now.boot_ns
+    rig.append(b"one")
+    rig.wait(600)
+    assert rig.reports[-1].asked_boot_ns >= began_ns and rig.copied() == rig.own()
 
 
 def test_a_stream_of_another_log_is_never_added_to() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from common.actor.core import Exit, Send
 from common.instant import NS_PER_S
+from common.journal.frames import TERM
 from common.messages import (
     AppendRefused,
     ControlAnswer,
@@ -609,6 +610,25 @@ def test_a_halt_is_journaled_stops_what_adds_risk_and_outlives_a_restart(scope: 
     assert len(again.sent) == 1
     acts = [(act.act, act.text, act.by) for act in rig.appended if isinstance(act, OperatorAct)]
     assert acts == [("halt", f"{scope} {name}".strip(), "me")]
+
+
+def test_a_takeover_halts_what_adds_risk_until_a_person_takes_that_off() -> None:
+    log = Journal(START_NS)
+    rig = Rig(log=log)
+    order = rig.send(rig.orders.new())
+    rig.record(TERM, b"whoever it was")
+    assert rig.core.status(rig.now)["halts"] == ["firm"]
+    rig.command(rig.orders.new())
+    assert last_refusal(rig)[0] is Reason.HALTED
+    rig.command(rig.orders.cancel(order))
+    assert len(rig.sent) == 2
+    again = Rig(log=log)
+    again.orders.counter = 100
+    again.command(again.orders.new())
+    assert last_refusal(again)[0] is Reason.HALTED
+    assert control(again, "unhalt", {"scope": "firm"}).ok
+    again.command(again.orders.new())
+    assert len(again.sent) == 1
 
 
 def test_a_halt_elsewhere_stops_nothing_here() -> None:

@@ -14,6 +14,7 @@ from services.supervisor.core import (
     SLOWEST_MS,
     STAGES,
     STEADY_S,
+    Fenced,
     Finish,
     JournalRefused,
     NobodyManages,
@@ -36,6 +37,7 @@ class Bench:
         self.said: list[str] = []
         self.signals: list[tuple[str, int]] = []
         self.refusals = 0
+        self.fences = 0
         self.unmanaged: list[str] = []
         self.finished = False
         self.settle()
@@ -55,6 +57,8 @@ class Bench:
                         self.said.append(text)
                     case JournalRefused():
                         self.refusals += 1
+                    case Fenced():
+                        self.fences += 1
                     case NobodyManages(why):
                         self.unmanaged.append(why)
                     case Finish():
@@ -201,6 +205,51 @@ def test_a_child_still_ending_when_the_journal_is_back_is_started_when_it_has_en
     bench.core.unpause(bench.now)
     bench.die(0, "risk")
     assert bench.phase("risk") is Phase.STARTING
+
+
+def test_a_fenced_host_kills_all_that_speaks_latches_nothing_and_starts_nothing_again() -> None:
+    bench = Bench(Kind.JOURNAL, "journal", "replicator")
+    bench.serve("journal")
+    bench.die(ExitStatus.FENCED, "replicator")
+    assert (bench.fences, bench.refusals, bench.unmanaged, bench.signals) == (1, 0, [], [])
+    bench.core.fence("alice took it over")
+    bench.core.fence("alice took it over")
+    bench.settle()
+    assert bench.signals == [("journal", signal.SIGKILL)]
+    bench.die(-signal.SIGKILL, "journal")
+    bench.wait(60_000)
+    assert bench.phase("journal") is bench.phase("replicator") is Phase.REFUSED
+    assert bench.core.children["journal"].last_exit == "fenced: alice took it over"
+    assert "alice" in bench.core.start("journal", bench.now)
+    assert any("alice" in line for line in bench.said)
+
+
+def test_a_fence_ends_sessions_and_bridges_and_leaves_the_venues_and_who_only_looks_on() -> None:
+    for kind, name, fenced in (
+        (Kind.SESSIONS, "session@generic", True), (Kind.ACCOUNTS, "account@generic", True),
+        (Kind.EXCHANGES, "bridge@okx", True), (Kind.EXCHANGES, "exchange@generic", False),
+        (Kind.DESK, "desk", False), (Kind.ALERTS, "alerts", False), (Kind.RELAYS, "relay@a", False),
+    ):  # fmt: skip
+        bench = Bench(kind, name)
+        bench.serve(name)
+        bench.core.fence("alice took it over")
+        bench.settle()
+        assert bench.signals == ([(name, signal.SIGKILL)] if fenced else []), name
+        bench.die(-signal.SIGKILL, name)
+        bench.wait(QUICK_MS)
+        assert bench.phase(name) is (Phase.REFUSED if fenced else Phase.STARTING)
+
+
+def test_a_fenced_host_still_ends_in_order() -> None:
+    bench = Bench()
+    bench.serve()
+    bench.core.fence("alice took it over")
+    bench.settle()
+    bench.die(-signal.SIGKILL)
+    bench.core.stop(bench.now)
+    bench.core.turn_came(bench.now)
+    bench.settle()
+    assert bench.finished
 
 
 def test_children_are_stopped_when_their_turn_has_come() -> None:
