@@ -8,6 +8,7 @@ import orjson
 
 from common.exit_status import ExitStatus
 from scripts.cli.errors import CommandError
+from scripts.simulation.bridged import VENUES
 from scripts.simulation.coverage import FileCoverage, Rest, Unmeasured, measure, measure_rest
 from scripts.simulation.invariants import INVARIANTS
 from scripts.simulation.many import Summary, Total, find_all_planted, run_many
@@ -29,6 +30,10 @@ LINES = 120
     "--plan", "version", default=VERSION, show_default=True, type=click.IntRange(1, VERSION),
     help="How faults are drawn; the first way is kept for the seeds that failed under it.",
 )  # fmt: skip
+@click.option(
+    "--bridge", default="", type=click.Choice(["", *VENUES]), show_choices=False,
+    help=f"Trade at this venue through its bridge, and cut the power of the host of both logs: {', '.join(VENUES)}.",
+)  # fmt: skip
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
 @click.option("--write", "writes", is_flag=True, help="With `--planted all`: write where each was found into the code.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
@@ -47,6 +52,7 @@ def simulate(
     without: tuple[str, ...],
     only: str | None,
     version: int,
+    bridge: str,
     planted: str,
     writes: bool,
     jobs: int,
@@ -70,7 +76,9 @@ def simulate(
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
-        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version)
+        if bridge and (without or only is not None or planted):
+            raise CommandError("--bridge draws no plan: --without, --only and --planted say nothing", ExitStatus.USAGE)
+        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version, bridge)
         cases = [case._replace(seed=number) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
 

@@ -54,6 +54,7 @@ INVARIANTS = {
     "kill-at-once": "The kill switch's first message leaves at once, whatever else the session has sent.",
     "kill-hears": "The kill switch says that nothing is open a second after the venue's answer could be there.",
     "within-rate": "No connection carries more messages in a window than the venue allows.",
+    "bridge-remembers": "What reached a venue through its bridge stands in the bridge's log, though power was cut.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",
 }
 

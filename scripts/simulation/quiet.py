@@ -209,7 +209,7 @@ def _is_empty(world: World) -> bool:
 
 
 def _still_open(world: World) -> list[tuple[str, str]]:
-    return [(venue, name) for venue, truth in world.truths.items() for name in truth.open_orders()]
+    return list(world.open_there())
 
 
 def _is_heard_out(world: World) -> bool:
@@ -234,7 +234,7 @@ def _wished(world: World) -> list[tuple[str, str]]:
         if isinstance(core, Trader)
         for number in core.to_be_cancelled
     }
-    open_legs = {(venue, name) for venue, truth in world.truths.items() for name in truth.open_orders()}
+    open_legs = world.open_there().keys()
     return sorted(leg for name in wished for leg in world.checkers.legs[name] if leg in open_legs)
 
 
@@ -399,7 +399,7 @@ class _Gone:
     def _open(self, name: str) -> list[tuple[str, str]]:
         """What of its orders of this check is open at the exchanges."""
         legs, strategy = self._world.checkers.legs, name.partition("@")[2]
-        there = {(venue, leg) for venue, truth in self._world.truths.items() for leg in truth.open_orders()}
+        there = self._world.open_there()
         numbers = [self._asked[name, venue] for venue in self._world.plan.venues]
         return [leg for number in numbers for leg in legs[strategy, number] if leg in there]
 
@@ -447,11 +447,7 @@ class _Audit:
 
     def _compare(self, orders: tuple[OrderEvent, ...], positions: tuple[PositionChanged, ...]) -> str:
         ours = {(order.venue, order.cl_ord_id): order for order in orders if order.open}
-        theirs = {
-            (venue, name): order
-            for venue, truth in self._world.truths.items()
-            for name, order in truth.open_orders().items()
-        }
+        theirs = self._world.open_there()
         if ours.keys() != theirs.keys():
             only_ours, only_theirs = _few(ours.keys() - theirs.keys()), _few(theirs.keys() - ours.keys())
             return f"open with us only {only_ours}, there only {only_theirs}"

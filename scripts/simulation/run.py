@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from common.instant import NS_PER_S
 from scripts.simulation import adversary, quiet
+from scripts.simulation.bridged import BridgedWorld, run_through
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import VERSION, Plan, plan
 from scripts.simulation.planted import plant
@@ -29,6 +30,9 @@ class Case(NamedTuple):
     version: int = VERSION
     """How its plan is drawn."""
 
+    bridge: str = ""
+    """The venue that is traded at through its bridge, over power cuts; then nothing of a plan holds but seed, steps."""
+
     @property
     def plan(self) -> Plan:
         """What it does."""
@@ -38,6 +42,7 @@ class Case(NamedTuple):
     def command(self) -> str:
         """The command that runs it."""
         words = [f"fixring simulate --seed {self.seed} --steps {self.steps}"]
+        words += [f"--bridge {self.bridge}"] if self.bridge else []
         words += [f"--without {kind}" for kind in self.without]
         if self.only is not None:
             words.append("--only " + (",".join(map(str, sorted(self.only))) or "none"))
@@ -72,22 +77,15 @@ def run(case: Case, *, traced: bool = False) -> Result:
 
 def _run(case: Case, *, traced: bool) -> Result:
     began = time.perf_counter()
-    its_plan = case.plan
-    world = World(its_plan, traced=traced)
+    world = BridgedWorld(case.seed, case.bridge, traced=traced) if case.bridge else World(case.plan, traced=traced)
     faults: Counter[str] = Counter()
     violation: Violation | None = None
     try:
-        world.start()
-        waiting = list(reversed(its_plan.faults))
-        while world.turns < case.steps * its_plan.turns_per_step:
-            while waiting and world.turns >= waiting[-1].step * its_plan.turns_per_step:
-                fault = waiting.pop()
-                faults[fault.kind] += 1
-                adversary.strike(world, fault)
-            world.run_one()
-        adversary.make_well(world)
-        adversary.let_find_out(world)
-        quiet.come_to_rest(world)
+        if isinstance(world, BridgedWorld):
+            faults = world.strikes
+            run_through(world, case.steps)
+        else:
+            _follow(case.plan, world, case.steps, faults)
     except Violation as found:
         violation = found
     except CoreRaised as error:
@@ -97,6 +95,21 @@ def _run(case: Case, *, traced: bool) -> Result:
         case, violation, world.turns, faults, world.checkers.orders_accepted, world.deaths, world.witness.last_lsn,
         world.scheduler.now_ns / NS_PER_S, time.perf_counter() - began, tuple(world.lines),
     )  # fmt: skip
+
+
+def _follow(its_plan: Plan, world: World, steps: int, faults: Counter[str]) -> None:
+    """The plan to its end, and rest; `faults` counts those that struck. Raises Violation, CoreRaised."""
+    world.start()
+    waiting = list(reversed(its_plan.faults))
+    while world.turns < steps * its_plan.turns_per_step:
+        while waiting and world.turns >= waiting[-1].step * its_plan.turns_per_step:
+            fault = waiting.pop()
+            faults[fault.kind] += 1
+            adversary.strike(world, fault)
+        world.run_one()
+    adversary.make_well(world)
+    adversary.let_find_out(world)
+    quiet.come_to_rest(world)
 
 
 def shrink(result: Result, patience_s: float = 60.0) -> Result:
@@ -146,10 +159,12 @@ class _WithoutFaults(NamedTuple):
 
 def _smaller(result: Result) -> Iterator[_Shorter | _Without | _WithoutFaults]:
     steps = result.turns // result.case.plan.turns_per_step
-    if steps < result.case.steps:
+    if steps < result.case.steps and not result.case.bridge:
         yield _Shorter((steps + 1) / result.case.steps)
     for share in (0.25, 0.5, 0.75, 0.9):
         yield _Shorter(share)
+    if result.case.bridge:
+        return
     for kind in sorted(result.case.plan.kinds.union(result.faults)):
         yield _Without(kind)
     faults = result.case._replace(without=(), only=None).plan.faults

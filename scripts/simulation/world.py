@@ -22,7 +22,7 @@ from scripts.simulation.plan import TWIN, Plan
 from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.rest import RestClient, Worker
 from scripts.simulation.scheduler import HostClock, Scheduler
-from scripts.simulation.truth import Truth
+from scripts.simulation.truth import TrueOrder, Truth
 from scripts.simulation.watch_view import WatchView
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
 from services.exchange.configured import ACCOUNT
@@ -221,6 +221,18 @@ class World:
     def fix_side(self, venue: str) -> str:
         """The process that speaks FIX for a venue."""
         return f"exchange@{venue}"
+
+    def open_there(self) -> dict[tuple[str, str], TrueOrder]:
+        """Every open order of ours at the venues, by the venue and by how its FIX side names it to us."""
+        return {
+            (venue, self.name_told(venue, name)): order
+            for venue, truth in self.truths.items()
+            for name, order in truth.open_orders().items()
+        }
+
+    def name_told(self, venue: str, cl_ord_id: str) -> str:
+        """How the venue's FIX side names to us the order that the exchange knows by that name."""
+        return cl_ord_id
 
     def join(self, process: Process, connection: int, server: str, listener: str) -> None:
         """Connect a process to a listener of another, which may refuse."""

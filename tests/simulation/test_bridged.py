@@ -2,16 +2,18 @@
 
 import pytest
 
-from scripts.simulation import bridged
+from scripts.simulation.bridged import VENUES
 from scripts.simulation.disk import DiskFiles
+from scripts.simulation.run import Case, run
+
+STEPS = 640
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_both_logs_lose_power_together_and_everything_agrees_in_the_end(seed: int) -> None:
-    world = bridged.run(seed, rounds=6)
-    book = world.processes[world.bridge].core.book  # type: ignore[union-attr]
-    print(f"seed {seed}: {world.cuts} power cuts, {book.taken} requests of the bridge's log, {world.deaths} deaths")
-    assert world.cuts and world.checkers.orders_accepted
+@pytest.mark.parametrize("venue", VENUES)
+def test_both_logs_lose_power_together_and_everything_agrees_in_the_end(venue: str) -> None:
+    result = run(Case(1, STEPS, bridge=venue))
+    assert result.violation is None, result.violation
+    assert result.faults["power"] and result.orders
 
 
 def test_a_bridge_whose_log_is_not_synced_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,5 +25,5 @@ def test_a_bridge_whose_log_is_not_synced_is_found(monkeypatch: pytest.MonkeyPat
             sync(files, handle)
 
     monkeypatch.setattr(DiskFiles, "sync", lazy)
-    with pytest.raises(bridged.Forgotten):
-        bridged.run(1, rounds=6)
+    violation = run(Case(1, STEPS, bridge="okx")).violation
+    assert violation is not None and violation.invariant == "bridge-remembers"
