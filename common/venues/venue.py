@@ -38,6 +38,8 @@ class Feature(StrEnum):
     """What a venue may lack. A command that needs it is refused before it takes a number."""
 
     AMEND = "amend"
+    AMEND_STOP = "amend_stop"
+    """Changes of a stop or take-profit order that sleeps."""
     POST_ONLY = "post_only"
     REDUCE_ONLY = "reduce_only"
     MARKET_ORDER = "market_order"
@@ -197,6 +199,7 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
     if isinstance(command, NewOrder | AmendOrder):
         needed += [Feature.AMEND] if isinstance(command, AmendOrder) else []
         terms = command.terms
+        needed += [Feature.AMEND_STOP] if isinstance(command, AmendOrder) and terms.is_stop else []
         needed += [Feature.POST_ONLY] if terms.is_post_only else []
         needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
         needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []

@@ -23,6 +23,7 @@ from common.messages import (
     NewOrder,
     QueryOrder,
     Several,
+    Terms,
     Unreadable,
     VenueEvent,
 )
@@ -73,6 +74,12 @@ _PLAIN_TEXTS = frozenset({"success", "notification"})
 """Text(58) of what was asked for and of what was not: it says nothing of the order."""
 
 _UNKNOWN_ORDER = frozenset({"not_found", "order_not_found"})
+_TRIGGERED = "7"
+_STOP_TYPES = {"3": "S", "4": "J"}
+"""By OrdType(40) of a stop and a stop-limit order, how it is written here."""
+
+_TRAILING_STOP = "4"
+_BY_LAST_PRICE = "5127=2\x01"
 _UNITS = b"0"  # QtyType(854): quantities are of the underlying, ContractMultiplier(231) of it to a contract
 _FIRST_OF_NAME = "abcdefghijklmnopqrstuvwxyz"
 """Our own names begin so; Deribit's ids are digits, some with the currency in capitals before them."""
@@ -158,7 +165,7 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport | Several:
         orig_cl_ord_id="",
         order_id=name(f, b"37") or name(f, b"11"),
         exec_id=text(f, b"17"),
-        exec_type=_ENDS.get(ord_status, _STATE),
+        exec_type=_ENDS.get(ord_status, "L" if told_type == _TRIGGERED else _STATE),
         ord_status=_ENDS.get(ord_status, ord_status),
         symbol=text(f, b"55"),
         side=text(f, b"54"),
@@ -223,7 +230,7 @@ class Deribit(StandardDialect):
         c = command
         # Over REST the label alone is our name.
         names = f"11={c.cl_ord_id}\x01100010={c.cl_ord_id}\x0155={c.symbol}\x0154={c.side}\x01"
-        return Body("D", f"{names}{_terms(c)}40={c.ord_type}\x0159={c.terms.time_in_force}\x01".encode())
+        return Body("D", f"{names}{_terms(c)}{_kind(c.terms)}59={c.terms.time_in_force}\x01".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """OrderCancelReplaceRequest(G): the complete new terms. The order keeps its name."""
@@ -296,6 +303,17 @@ def _terms(c: NewOrder | AmendOrder) -> str:
     exec_inst = f"18={codes}\x01" if codes else ""
     shown = "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
     return f"38={plain(c.order_qty)}\x01854=1\x01{price}{exec_inst}{shown}"
+
+
+def _kind(terms: Terms) -> str:
+    """OrdType(40), and what wakes a stop order: the last trade at StopPx(99), or so far from the best one since."""
+    if not terms.is_stop:
+        return f"40={terms.ord_type}\x01"
+    at = "" if terms.stop_px is None else f"99={plain(terms.stop_px)}\x01"
+    if terms.peg_offset is None:
+        return f"40={_STOP_TYPES[terms.ord_type]}\x01{at}{_BY_LAST_PRICE}"
+    follows = f"211={plain(terms.peg_offset)}\x011094={terms.peg_price_type}\x01"
+    return f"40={_TRAILING_STOP}\x01{at}{follows}{_BY_LAST_PRICE}"
 
 
 def _request_names(cl_ord_id: str, orig_cl_ord_id: str, order_id: str) -> str:

@@ -14,7 +14,7 @@ _FIELDS = """
 969 MinPriceIncrement PRICE
 1079 MaturityTime TIME
 1088 RefreshQty QTY
-1094 PegPriceType CHAR
+1094 PegPriceType CHAR 8=TRAILING_STOP_PEG
 1138 DisplayQty QTY
 1188 Volatility FLOAT
 1205 NoTickRules NUMINGROUP

@@ -9,8 +9,24 @@ PROFILE = VenueProfile(
     rest="common.venues.deribit.rest:open_rest",
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
-    further=frozenset({Feature.REDUCE_ONLY, Feature.ICEBERG}),
-    lacks=frozenset({Feature.LIMIT_QUERY, Feature.UNKNOWN_OUTCOME, Feature.ANNOUNCEMENT, Feature.FILL_FEES}),
+    further=frozenset(
+        {
+            Feature.REDUCE_ONLY,
+            Feature.ICEBERG,
+            Feature.STOP_ORDER,
+            Feature.STOP_LIMIT_ORDER,
+            Feature.TRAILING_STOP_BY_PRICE,
+        }
+    ),
+    lacks=frozenset(
+        {
+            Feature.AMEND_STOP,
+            Feature.LIMIT_QUERY,
+            Feature.UNKNOWN_OUTCOME,
+            Feature.ANNOUNCEMENT,
+            Feature.FILL_FEES,
+        }
+    ),
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,
     tells_states=True,

@@ -522,7 +522,8 @@ def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bo
     stop_px = sides.price + 10 * tick
     price = stop_px + 2 * tick if limit else None
     order, events = desk.new(ord_type="4" if limit else "3", price=price, stop_px=stop_px)
-    assert [told.exec_type for told in reports(events)] == ["0"] and reports(events)[0].order_qty == sides.qty
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
+    assert reports(events)[0].order_qty == sides.qty
     sides.stranger("2", sides.qty, stop_px + tick)
     for at, words in ((stop_px - tick, []), (stop_px, ["L", "F"])):
         desk.new(side="2", price=at)
@@ -543,7 +544,7 @@ def test_a_take_profit_order_sleeps_until_the_price_is_better(desk: Desk, limit:
     order, events = desk.new(
         ord_type="4" if limit else "3", price=sides.price if limit else None, stop_px=target, take_profit=True
     )
-    assert [told.exec_type for told in reports(events)] == ["0"]
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
     check_it_wakes(desk, order.cl_ord_id, ((target + tick, []), (target, ["L", "F"])), sides.price - 5 * tick)
 
 
@@ -561,7 +562,7 @@ def test_a_trailing_stop_follows_the_lowest_trade(desk: Desk, feature: Feature, 
     order, events = desk.new(
         ord_type="3", price=None, peg_price_type="8", peg_offset=distance, peg_offset_type=counted
     )
-    assert [told.exec_type for told in reports(events)] == ["0"]
+    assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
     at = lowest + (lowest * distance / 10_000 if counted == "1" else distance)
     wakes = (at / tick).to_integral_value(ROUND_CEILING) * tick
     check_it_wakes(desk, order.cl_ord_id, ((lowest, []), (wakes - tick, []), (wakes, ["L", "F"])), wakes + tick)
@@ -633,6 +634,10 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         assert missing_feature(profile, samples.QUERY) is (feature if lacks else None)
     elif feature is Feature.AMEND:
         assert missing_feature(profile, samples.amend()) is (feature if lacks else None)
+    elif feature is Feature.AMEND_STOP:
+        stop = samples.amend(ord_type="4", price=above, stop_px=above)
+        if profile.has(Feature.AMEND) and profile.has(Feature.STOP_LIMIT_ORDER):
+            assert missing_feature(profile, stop) is (feature if lacks else None)
     elif feature is Feature.MASS_CANCEL:
         assert (dialect.encode_mass_cancel(sides.next_name(), sides.symbol, wall_ns) is None) is lacks
     elif feature in (Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.LIQUIDITY):

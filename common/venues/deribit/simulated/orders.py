@@ -9,19 +9,40 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from common.exchange.bare import bare
-from common.exchange.changes import Change, Closed, Placed, Traded
+from common.exchange.changes import Change, Closed, Placed, Traded, Triggered
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import ALL_ORDERS, FixOrders, Named, Wish
 from common.exchange.history import ClosedOrder
 from common.exchange.lines import Line
-from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, Asked, Order, Terms
+from common.exchange.order import (
+    BUY,
+    GOOD_TILL_CANCEL,
+    LIMIT,
+    MARKET,
+    OFFSET_PRICE,
+    STOP,
+    STOP_LIMIT,
+    TRAILING,
+    Asked,
+    Order,
+    Terms,
+)
 from common.exchange.requests import MISSING, OUT_OF_RANGE, BadField, Request
 from common.exchange.venue import Venue
 from common.fix.session import Inbound
 from common.instant import Instant
 from common.venues.deribit.simulated.door import TOO_MANY, Credits, DeribitGateway, Door, Options
 from common.venues.deribit.simulated.market_data import DeribitMarketData
-from common.venues.deribit.simulated.reports import NAME_ENDS, NOTIFICATION, DeribitReports, client_name
+from common.venues.deribit.simulated.reports import (
+    LAST_PRICE,
+    NAME_ENDS,
+    NOTIFICATION,
+    STOP_MARKET,
+    STOP_WITH_LIMIT,
+    TRAILING_STOP,
+    DeribitReports,
+    client_name,
+)
 
 DAY = "0"
 POST_ONLY_REJECT = "6A"
@@ -133,7 +154,7 @@ class DeribitOrders(DeribitGateway, FixOrders):
 
     def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         """An account's order changed: tell each of its connections, as that one wants fills to be told."""
-        if type(change) not in (Placed, Traded, Closed) and asked is None:
+        if type(change) not in (Placed, Traded, Closed, Triggered) and asked is None:
             return
         for client in self._hearers(order):
             body = self._body_for(client, change, order)
@@ -159,6 +180,8 @@ class DeribitOrders(DeribitGateway, FixOrders):
             else:
                 body = self._told.fill_in_state(order, change)
             return bare(body) if self._venue.leaves_out(order.cl_ord_id) else body
+        if type(change) is Triggered:
+            return self._told.triggered(order)
         if client.party.comp_id == order.session and type(change) is not Closed:
             return self._told.report(order, "", "", change_ns(order))
         return self._told.state(order, NOTIFICATION)
@@ -167,21 +190,26 @@ class DeribitOrders(DeribitGateway, FixOrders):
 
     def _terms(self, client: Client, request: Request) -> Terms:
         ord_type, exec_inst = request.optional(40) or LIMIT, request.optional(18)
-        if ord_type == LIMIT and not request.has(44):
+        if ord_type in (LIMIT, STOP_WITH_LIMIT) and not request.has(44):
             raise BadField(MISSING, 44, "Required tag missing")
         reduce_only = exec_inst.endswith(REDUCE_ONLY)
         exec_inst = exec_inst.removesuffix(REDUCE_ONLY)
         if exec_inst not in ("", POST_ONLY_REJECT):
             raise BadField(OUT_OF_RANGE, 18, "Not offered here")
         time_in_force = request.optional(59) or GOOD_TILL_CANCEL
-        return Terms(
+        terms = Terms(
             client.party.account, client.party.comp_id, self._name(client, request.text(11)), request.text(55),
             request.text(54), ord_type, self._quantity(request),
-            request.decimal(44) if request.has(44) and ord_type == LIMIT else None,
+            request.decimal(44) if request.has(44) and ord_type not in (MARKET, STOP_MARKET) else None,
             # A day of this exchange has no end: good till day rests like good till cancelled.
             GOOD_TILL_CANCEL if time_in_force == DAY else time_in_force, exec_inst == POST_ONLY_REJECT,
             reduce_only=reduce_only, display_qty=self._quantity(request, 1138) if request.has(1138) else None,
         )  # fmt: skip
+        return _asleep(request, terms) if ord_type in (STOP_MARKET, STOP_WITH_LIMIT, TRAILING_STOP) else terms
+
+    def _may_replace(self, wish: Wish, request: Request, order: Order) -> bool:
+        """An OrderCancelReplaceRequest(G) is one of limit orders alone."""
+        return order.ord_type == LIMIT and super()._may_replace(wish, request, order)
 
     def _name(self, client: Client, name: str) -> str:
         """Names need not be unique here: an order of a name that is taken has one of its own behind it."""
@@ -242,6 +270,24 @@ class DeribitOrders(DeribitGateway, FixOrders):
         if request.optional(9014) != BY_CLIENT_NAME:
             return self._venue.find(account, "", name, "")
         return self._venue.find(account, request.text(55), "", name)
+
+
+def _asleep(request: Request, terms: Terms) -> Terms:
+    """The stop order with what wakes it. Raises BadField."""
+    if request.optional(5127) != LAST_PRICE:
+        raise BadField(OUT_OF_RANGE, 5127, "Not offered here")
+    ord_type = STOP if terms.price is None else STOP_LIMIT
+    stop_px = request.decimal(99) if request.has(99) else None
+    if terms.ord_type != TRAILING_STOP:
+        if stop_px is None:
+            raise BadField(MISSING, 99, "Required tag missing")
+        return terms._replace(ord_type=ord_type, stop_px=stop_px)
+    if request.text(1094) != TRAILING:
+        raise BadField(OUT_OF_RANGE, 1094, "Not offered here")
+    return terms._replace(
+        ord_type=ord_type, stop_px=stop_px, peg_price_type=TRAILING, peg_offset=request.decimal(211),
+        peg_offset_type=OFFSET_PRICE,
+    )  # fmt: skip
 
 
 def change_ns(order: Order | ClosedOrder) -> int:

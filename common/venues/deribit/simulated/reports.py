@@ -12,7 +12,7 @@ from common.exchange.changes import Corrected, Traded
 from common.exchange.engine import Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
-from common.exchange.order import CANCELED, REJECTED, Asked, Order, Terms
+from common.exchange.order import CANCELED, REJECTED, STOP, STOP_LIMIT, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 from common.venues.deribit.simulated.door import TOO_MANY
@@ -31,6 +31,10 @@ _TEXTS = {
     Refusal.CLOSED: "not_open_order",
 }
 
+TRIGGERED = "7"
+STOP_MARKET, STOP_WITH_LIMIT, TRAILING_STOP = "S", "J", "4"
+_STOP_TYPES = {STOP: STOP_MARKET, STOP_LIMIT: STOP_WITH_LIMIT}
+LAST_PRICE = "2"
 SUCCESS = "success"
 NOTIFICATION = "notification"
 SERVER = "DERIBITSERVER"
@@ -76,6 +80,10 @@ class DeribitReports:
         """The state of an order; `text` says whether it answers a request."""
         return self._body(order, "I", text, order.updated_ns, extra)
 
+    def triggered(self, order: Order | ClosedOrder) -> bytes:
+        """A stop order is awake: ExecType(150)=7."""
+        return self._body(order, TRIGGERED, NOTIFICATION, order.updated_ns, "")
+
     def fill(self, order: Order | ClosedOrder, instrument: Instrument, change: Traded, asked: Asked | None) -> bytes:
         """One fill in a report of its own."""
         last = f"32={plain(change.qty)}\x0131={number(change.px)}\x01"
@@ -95,7 +103,7 @@ class DeribitReports:
         stamp, words = utc_timestamp(stamp_ns).decode(), text if refusal is None else reject_text(refusal)
         return (
             f"41={client_name(terms.cl_ord_id)}\x01150=8\x0139={REJECTED}\x0154={terms.side}\x0160={stamp}\x01151=0\x01"
-            f"14=0\x0138={plain(terms.order_qty)}\x0140={terms.ord_type}\x01{price}103=99\x0158={words}\x01"
+            f"14=0\x0138={plain(terms.order_qty)}\x0140={wire_type(terms)}\x01{price}103=99\x0158={words}\x01"
             f"207={SERVER}\x0155={terms.symbol}\x01854=1\x01"
         ).encode()
 
@@ -130,10 +138,24 @@ class DeribitReports:
         return (
             f"37={o.order_id}\x0111={o.order_id}\x0141={client_name(terms.cl_ord_id)}\x01150={exec_type}\x01"
             f"39={o.ord_status}\x0154={terms.side}\x0160={utc_timestamp(stamp_ns).decode()}\x01151={plain(leaves)}\x01"
-            f"14={plain(cum_qty)}\x0138={plain(terms.order_qty)}\x0140={terms.ord_type}\x01{price}{exec_inst}103=0\x01"
+            f"14={plain(cum_qty)}\x0138={plain(terms.order_qty)}\x0140={wire_type(terms)}\x01{price}{exec_inst}{_trigger(terms)}103=0\x01"
             f"58={text}\x01207={SERVER}\x0155={terms.symbol}\x01854=1\x01"
             f"231={number(instrument.contract.multiplier)}\x016={number(average, 3)}\x01{shown}{extra}"
         ).encode()
+
+
+def wire_type(terms: Terms) -> str:
+    """OrdType(40) as the venue has it."""
+    return TRAILING_STOP if terms.is_trailing else _STOP_TYPES.get(terms.ord_type, terms.ord_type)
+
+
+def _trigger(terms: Terms) -> str:
+    """What wakes a stop order."""
+    if terms.ord_type not in _STOP_TYPES:
+        return ""
+    at = "" if terms.stop_px is None else f"99={number(terms.stop_px)}\x01"
+    trailing = "" if terms.peg_offset is None else f"211={number(terms.peg_offset)}\x011094={terms.peg_price_type}\x01"
+    return f"{at}{trailing}5127={LAST_PRICE}\x01"
 
 
 def reject_text(refusal: Refusal) -> str:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
-from common.exchange.order import BUY, MARKET, Order
+from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -30,6 +30,7 @@ RECENT_NS = 86_400 * NS_PER_S
 
 NOT_FOUND, BAD_INSTRUMENT, TOO_MANY, UNAUTHORIZED, INVALID = 10004, 13020, 10028, 13009, -32602
 _SIGNED = re.compile(r"deri-hmac-sha256 id=([^,]*),ts=(\d{1,15}),sig=([0-9a-f]{64}),nonce=([^,]*)")
+_TYPES = {MARKET: "market", LIMIT: "limit", STOP: "stop_market", STOP_LIMIT: "stop_limit"}
 _STATES = {"0": "open", "1": "open", "2": "filled", "4": "cancelled", "8": "rejected", "C": "cancelled"}
 _TIME_IN_FORCE = {"1": "good_til_cancelled", "3": "immediate_or_cancel", "4": "fill_or_kill"}
 _TROUBLES = {
@@ -188,7 +189,10 @@ class DeribitRest:
             "label": client_name(t.cl_ord_id),
             "instrument_name": t.symbol,
             "direction": "buy" if t.side == BUY else "sell",
-            "order_type": "market" if t.ord_type == MARKET else "limit",
+            "order_type": _TYPES[t.ord_type],
+            **({"trigger": "last_price"} if t.ord_type in (STOP, STOP_LIMIT) else {}),
+            **({} if t.stop_px is None else {"trigger_price": plain(t.stop_px)}),
+            **({"trigger_offset": plain(t.peg_offset)} if t.peg_offset is not None else {}),
             "order_state": _STATES[o.ord_status],
             "price": "market_price" if t.price is None else plain(t.price),
             "amount": self._amount(t.symbol, t.order_qty),

@@ -10,7 +10,9 @@ from common.fix.wire import pairs, split
 from common.instant import NS_PER_S
 from common.messages import Ask, CancelRejected, ExecutionReport, VenueEvent
 from common.venues.deribit.rest import DeribitRest
+from common.venues.deribit.venue import PROFILE
 from common.venues.generic.dialect import Generic
+from common.venues.venue import Feature, missing_feature
 from tests.common.exchange.harness import Client
 from tests.common.venues import samples
 from tests.common.venues.both_sides import BothSides, Desk
@@ -214,6 +216,25 @@ def test_16_one_request_too_many_is_refused_and_some_come_back_each_second(desk:
     assert (told.ord_status, told.text) == ("8", "too_many_requests")
     desk.sides.world.pass_time(1)
     assert reports(desk.new()[1])[-1].ord_status == "0"
+
+
+def test_19_a_stop_order_has_a_type_of_its_own_and_that_it_woke_is_no_end(desk: Desk) -> None:
+    sides, tick = desk.sides, desk.sides.instrument.tick_size
+    stop_px = sides.price + 10 * tick
+    plain = samples.new(ord_type="3", price=None, stop_px=stop_px)
+    assert b"\x0140=3\x01" in NAIVE.encode_new(plain, 0).fields, "which is no type here"
+    order, _ = desk.new(ord_type="3", price=None, stop_px=stop_px)
+    assert split(raws(desk)[-1])[b"40"] == b"S"
+    sides.stranger("2", sides.qty, stop_px)
+    _, events = desk.new(side="1", price=stop_px)
+    woken = next(raw for raw in raws(desk) if split(raw)[b"150"] == b"7")
+    assert naive(woken).exec_type == "7", "FIX 4.4 takes it for a stop of the order"
+    assert "L" in [each.exec_type for each in reports(events) if each.cl_ord_id == order.cl_ord_id]
+    limited, events = desk.new(ord_type="4", price=2 * sides.price, stop_px=2 * sides.price)
+    assert split(raws(desk)[-1])[b"40"] == b"J" and reports(events)[0].ord_status == "0"
+    (refused,) = [e for e in desk.amend(limited, reports(events)[0].order_id, order_qty=D(1))[1] if e]
+    assert isinstance(refused, CancelRejected), "it would be refused: ours says so before it is sent"
+    assert missing_feature(PROFILE, samples.amend(ord_type="4", stop_px=stop_px)) is Feature.AMEND_STOP
 
 
 def test_17_market_data_has_a_form_of_its_own(sides: BothSides) -> None:
