@@ -52,10 +52,24 @@ def ccxt_client(
     goes as fast as CCXT says that the venue allows; `cost_of` is what a request takes of the pace by its cost in CCXT.
     """
     exchange = ccxt_class(name)({**options, "timeout": settings.timeout_ms})
-    exchange.number = Decimal
-    bucket = pace or Pace(MS_PER_S / exchange.rateLimit)
-    exchange.throttle = Throttle(clock, bucket, cost_of)
     exchange.urls["api"] = _aimed(exchange.urls["api"], settings.url)
+    return _at_pace(exchange, settings, Throttle(clock, pace or Pace(MS_PER_S / exchange.rateLimit), cost_of))
+
+
+def bare_client(sign: Callable[..., Mapping[str, object]], settings: RestSettings, clock: Clock, pace: Pace) -> Any:
+    """A client of CCXT's base for a venue that CCXT does not cover: `request` calls an endpoint, which `sign`, in place
+    of CCXT's method of that name, writes out. Numbers are never a float."""
+    _enter()
+    exchange = importlib.import_module("ccxt.base.exchange").Exchange(
+        {"id": settings.venue, "timeout": settings.timeout_ms}
+    )
+    exchange.sign = sign
+    return _at_pace(exchange, settings, Throttle(clock, pace, float))
+
+
+def _at_pace(exchange: Any, settings: RestSettings, throttle: "Throttle") -> Any:
+    exchange.number = Decimal
+    exchange.throttle = throttle
     if settings.ca:
         exchange.validateServerSsl = settings.ca
     return exchange

@@ -120,7 +120,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `backend` is an `OpenBackend` ("" where the venue speaks FIX itself): a bridge speaks FIX for it.
     `further`: which of FURTHER_TERMS the folder spells; `lacks` has the others by itself.
     `window_ns`: how long after a connection's death one of its requests may still take effect, by the venue's clock.
-    `key_tags`: fields of Logon(A) that hold a key here, beside those that are secret everywhere.
+    `key_tags`: fields of Logon(A) that hold a key or the signature here, beside those that are secret everywhere.
     `trade_keys_are_exec_ids`: a report's trade keys are ExecID(17) and ExecRefID(19), which may begin anew where the
     session's numbers do.
     `cancels_on_disconnect`: the venue cancels what a session has open once its connection is lost without Logout(5).
