@@ -1,9 +1,10 @@
-"""The files that hold an account's credentials, read once at the start of a process."""
+"""The files that hold an account's credentials, read at the start of a process and for each logon."""
 
+from collections.abc import Callable
 from typing import Any
 
 from common.config import Config, ConfigError, CredentialsConfig, FixConfig
-from common.venues.credentials import Credentials, credentials_of
+from common.venues.credentials import Credentials, UnreadableCredentials, credentials_of
 from common.venues.venue import VenueProfile
 
 
@@ -30,8 +31,23 @@ def logs_on_as(fix: FixConfig, profile: VenueProfile, credentials: Credentials |
     return api_key
 
 
-def connection_of(fix: FixConfig, profile: VenueProfile, credentials: Credentials | None) -> dict[str, Any]:
+def reader_of(told: CredentialsConfig | None, config: Config) -> Callable[[], Credentials | None]:
+    """What reads the credentials again, and raises UnreadableCredentials where it cannot."""
+
+    def read() -> Credentials | None:
+        try:
+            return read_credentials(told, config)
+        except ConfigError as error:
+            raise UnreadableCredentials(str(error)) from None
+
+    return read
+
+
+def connection_of(
+    fix: FixConfig, profile: VenueProfile, told: CredentialsConfig | None, config: Config
+) -> dict[str, Any]:
     """What the settings of every FIX session of ours have of its table, by name. Raises ConfigError."""
+    credentials = read_credentials(told, config)
     return {
         "target_comp_id": fix.target_comp_id,
         "sender_comp_id": logs_on_as(fix, profile, credentials),
@@ -43,5 +59,6 @@ def connection_of(fix: FixConfig, profile: VenueProfile, credentials: Credential
         "reconnect_max_ms": fix.reconnect_max_ms,
         "hosts": len(fix.hosts),
         "credentials": credentials,
+        "read_credentials": reader_of(told, config),
         "schedule": fix.opening,
     }

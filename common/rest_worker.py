@@ -5,25 +5,65 @@ from collections.abc import Callable
 import msgspec
 
 from common.actor.start import why_not_dialled
-from common.config import Config, ConfigError, VenueConfig
+from common.config import Config, ConfigError, CredentialsConfig, VenueConfig
+from common.key_files import read_credentials, reader_of
 from common.messages import Answer, Ask
-from common.venues.credentials import Credentials
+from common.venues.credentials import Credentials, UnreadableCredentials
+from common.venues.key_in_use import ReadAgain
 from common.venues.registry import find_rest
-from common.venues.rest import RestSettings, RestSide
+from common.venues.rest import OpenRest, RestSettings, RestSide
 
 
 def rest_worker(
-    venue: VenueConfig, credentials: Credentials, config: Config
+    venue: VenueConfig, told: CredentialsConfig | None, config: Config
 ) -> Callable[[msgspec.Struct], msgspec.Struct]:
-    """What answers an `Ask` at the venue's `[rest]`. Raises ConfigError where it cannot be opened."""
+    """What answers an `Ask` at the venue's `[rest]`, with the credentials that their files hold by then. Raises
+    ConfigError where it cannot be opened."""
     assert venue.rest is not None
     ca = str(config.paths.resolve(venue.rest.ca)) if venue.rest.ca else ""
+    credentials = read_credentials(told, config)
+    if credentials is None:
+        raise ConfigError(f"{venue.name}: [rest] needs [credentials]")
     settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca)
     try:
-        side = find_rest(venue.dialect)(settings)
+        side = RotatingRest(find_rest(venue.dialect), settings, reader_of(told, config))
     except ValueError as error:
         raise ConfigError(f"{venue.name}: {error}") from None
     return guarded(side, venue.name, why_not_dialled(venue.name, config))
+
+
+class RotatingRest:
+    """A `RestSide` that is opened anew where the credentials are others than before.
+
+    Those that cannot be read, or are of no use, change nothing.
+    """
+
+    def __init__(self, open_rest: OpenRest, settings: RestSettings, read_again: ReadAgain) -> None:
+        """Opens it. Raises ValueError where the credentials are of no use."""
+        self._open = open_rest
+        self._settings = settings
+        self._read_again = read_again
+        self._refused: Credentials | None = None
+        self._side = open_rest(settings)
+
+    def ask(self, ask: Ask) -> Answer:
+        """See `RestSide`."""
+        try:
+            credentials = self._read_again()
+        except UnreadableCredentials:
+            return self._side.ask(ask)
+        if credentials is not None and credentials not in (self._settings.credentials, self._refused):
+            self._rotate(credentials)
+        return self._side.ask(ask)
+
+    def _rotate(self, credentials: Credentials) -> None:
+        settings = msgspec.structs.replace(self._settings, credentials=credentials)
+        try:
+            self._side = self._open(settings)
+        except ValueError:
+            self._refused = credentials
+        else:
+            self._settings = settings
 
 
 def guarded(

@@ -7,6 +7,10 @@ import msgspec
 from common.venues.venue import CREDENTIAL_FILES, CredentialKind
 
 
+class UnreadableCredentials(Exception):
+    """The files of the credentials cannot be read, or hold what is none. The text names the file and no value."""
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """The base of every kind. None shows what it holds: a settings object may find its way into a log."""
 

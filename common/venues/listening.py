@@ -20,9 +20,10 @@ from common.fix.session_types import Disconnect, DisconnectReason, Inbound, Logg
 from common.fix.session_types import Effect as FixEffect
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import ControlRequest
-from common.venues.connector import Connector, Hours, comp_id
+from common.venues.connector import Connector, Hours
 from common.venues.credentials import Credentials
 from common.venues.dialect import Dialect, Identity
+from common.venues.key_in_use import KeyInUse, ReadAgain, sender_of
 from common.venues.nonces import Nonces
 
 TARGET = "fix"
@@ -35,6 +36,7 @@ class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One such session. Either `sender_comp_id` or `comp_id_prefix` is set, as for an order entry session.
 
     `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times.
+    `read_credentials` gives the credentials as they are now, for each logon; without it they stay as they are.
     """
 
     venue: str
@@ -49,6 +51,7 @@ class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
     hosts: int = 1
     first_connection: int = 0
     credentials: Credentials | None = None
+    read_credentials: ReadAgain | None = None
     schedule: Schedule | None = None
 
 
@@ -93,6 +96,7 @@ class ListeningCore(Core):
             hosts=config.hosts,
         )
         self._listening = config
+        self._key = KeyInUse(config.credentials, config.read_credentials)
         # Nothing is journaled here, so a new process begins its CompIDs where the caller says, to pass over locked
         # ones.
         self._connection = self._last_connection = config.first_connection
@@ -112,8 +116,8 @@ class ListeningCore(Core):
     # ---- what the actor makes of it ----
 
     @abstractmethod
-    def _session_settings(self, identity: Identity) -> SessionSettings:
-        """The FIX session of the next connection."""
+    def _session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        """The FIX session of the next connection. Raises ValueError where the credentials are of no use."""
 
     @abstractmethod
     def _logged_on(self, fix: Session, now: Instant) -> None:
@@ -168,13 +172,19 @@ class ListeningCore(Core):
 
     def _dial(self, now: Instant) -> tuple[int, str, Session]:
         """Begin the next connection: its number, its SenderCompID(49), and its FIX session."""
-        config = self._listening
         self._last_connection += 1
-        sender = comp_id(config.sender_comp_id, config.comp_id_prefix, self._last_connection)
-        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, self._nonces.latest_ms)
+        settings = self._key.make(self._settings_with)
+        if self._key.failure:
+            self.note("error", "key_not_used", text=self._key.failure)
         self.connector.attempted(now)
         self.effects.append(Connect(self._last_connection, TARGET))
-        return self._last_connection, sender, Session(self._session_settings(identity))
+        return self._last_connection, settings.sender_comp_id, Session(settings)
+
+    def _settings_with(self, credentials: Credentials | None) -> SessionSettings:
+        config, profile = self._listening, self.dialect.profile
+        sender = sender_of(config.sender_comp_id, config.comp_id_prefix, self._last_connection, profile, credentials)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, self._nonces.latest_ms)
+        return self._session_settings(identity, credentials)
 
     def connected(self, connection: int, now: Instant) -> None:
         """See `Core`."""
@@ -397,6 +407,7 @@ class ListeningCore(Core):
             "lsn": 0,
             "connection": self._connection,
             "sender_comp_id": self._sender,
+            **self._key.status,
             "next_outbound": fix.next_outbound if fix is not None else 1,
             "next_inbound": fix.next_inbound if fix is not None else 1,
             "last_heard_ms": (now.wall_ns - self._heard_wall_ns) // NS_PER_MS if self._heard_wall_ns else None,

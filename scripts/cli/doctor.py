@@ -38,6 +38,7 @@ from common.journal.files import NETWORK_FILE_SYSTEMS, OsFiles
 from common.key_files import read_credentials
 from common.keys import certificate_serves, server_names
 from common.venues.dialect import Identity
+from common.venues.key_in_use import fingerprint
 from common.venues.registry import find_dialect
 from scripts.cli.doctor_hosts import others, wrong_here
 from scripts.interpreter import interpreter, is_optimised
@@ -375,10 +376,12 @@ def keys_of(config: Config, account: ConfiguredAccount, told: CredentialsConfig)
         venue = account.venue
         identity = Identity("FIXRING", venue.fix.target_comp_id, venue.fix.heart_bt_int_s)
         try:
-            find_dialect(venue.dialect).session_settings(identity, read_credentials(told, config))
+            credentials = read_credentials(told, config)
+            find_dialect(venue.dialect).session_settings(identity, credentials)
+            key = f", key {fingerprint(credentials)}"
         except (ConfigError, ValueError) as error:
-            why = str(error)
-        yield _finding(f"{account.name}: credentials", not why, why, mend)
+            why, key = str(error), ""
+        yield _finding(f"{account.name}: credentials{key}", not why, why, mend)
 
 
 def _connect(host: str, port: int) -> str:

@@ -198,6 +198,8 @@ def _session_notes(session: Mapping[str, Any]) -> list[str]:
         notes.append(f"the venue's limits: {', '.join(told)}")
     if session.get("failed_logons"):
         notes.append(f"no logon in {session['failed_logons']} connections, the last: {session['failed_logon']}")
+    if session.get("key_failure"):
+        notes.append(f"the key of the logon before is used, {session['key']}: {session['key_failure']}")
     if session.get("unread"):
         notes.append(f"{session['unread']} reports with a field that could not be read")
     if session.get("clock_warning"):

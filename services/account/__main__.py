@@ -7,7 +7,6 @@ from common.actor.shell import Shell
 from common.actor.start import connect_journal, name_argument, run_actor, shell_for
 from common.config import Config, ConfigError
 from common.journal import OsFiles
-from common.key_files import read_credentials
 from common.latch import Latch
 from common.messages import Ask
 from common.rest_worker import rest_worker
@@ -18,14 +17,13 @@ from services.account.core import AccountCore, AccountSettings
 def build(name: str, config: Config) -> Shell:
     """One account with its links and its worker."""
     account = config.accounts.get(name)
-    credentials = None if account is None else read_credentials(account.credentials, config)
-    if account is None or account.venue.rest is None or credentials is None:
+    if account is None or account.venue.rest is None or account.credentials is None:
         raise ConfigError(f"account {name!r}: not configured, or without [rest] and credentials")
     venue = account.venue
     latch = Latch(str(config.emergency_folder), f"account@{name}.latch", OsFiles())
     window_ns = find_profile(venue.dialect).window_ns
     core = AccountCore(AccountSettings(venue.name, tuple(venue.instruments), window_ns, name), latch)
-    worker = rest_worker(venue, credentials, config)
+    worker = rest_worker(venue, account.credentials, config)
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)
     shell.bind_pull("asks", config.endpoint(f"account.{name}"), Ask)

@@ -25,6 +25,7 @@ from common.messages import (
 )
 from common.messages import Inbound as InboundRecord
 from common.orders.words import tells_end, tells_trade
+from common.venues.credentials import Credentials
 from common.venues.dialect import BadReport, Dialect, Identity
 from common.venues.listening import ListeningConfig, ListeningCore
 
@@ -86,8 +87,8 @@ class DropCopyCore(ListeningCore):
 
     # ---- what the venue says ----
 
-    def _session_settings(self, identity: Identity) -> SessionSettings:
-        return self.dialect.session_settings(identity._replace(drop_copy=True), self.config.credentials)
+    def _session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        return self.dialect.session_settings(identity._replace(drop_copy=True), credentials)
 
     def _logged_on(self, fix: Session, now: Instant) -> None:
         self.note("info", "logged_on", connection=self._connection)

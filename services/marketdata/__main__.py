@@ -8,7 +8,7 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError, VenueConfig
-from common.key_files import connection_of, read_credentials
+from common.key_files import connection_of
 from common.rest_worker import rest_worker
 from common.venues.listening import TARGET
 from common.venues.registry import find_book_sum, find_dialect, find_profile
@@ -22,7 +22,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
     venue = config.venues.get(name)
     if venue is None:
         raise ConfigError(f"no enabled venue is called {name!r}; there is {', '.join(config.venues)}")
-    fix, credentials = venue.market_data, read_credentials(venue.credentials, config)
+    fix = venue.market_data
     if fix is None:
         raise ConfigError(f"venue {name!r} has no market data session: its prices are asked for over REST")
     return MarketDataConfig(
@@ -30,7 +30,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         first_connection=started_s,
         sums=book_sums(venue),
-        **connection_of(fix, find_profile(venue.dialect), credentials),
+        **connection_of(fix, find_profile(venue.dialect), venue.credentials, config),
     )
 
 
@@ -65,9 +65,7 @@ def build(name: str, config: Config) -> Shell:
 
 def _polling(venue: VenueConfig, config: Config) -> Shell:
     """The prices of a venue that tells none over FIX."""
-    credentials = read_credentials(venue.credentials, config)
-    assert credentials is not None, "[rest] needs credentials"
-    worker = rest_worker(venue, credentials, config)
+    worker = rest_worker(venue, venue.credentials, config)
     shell = shell_for(PollingCore(venue.name, venue.instruments), config)
     shell.bind_publisher(FEED, config.endpoint(f"feed.{venue.name}"))
     shell.worker(worker)

@@ -17,6 +17,7 @@ from common.fix.session_types import Inbound, SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_S, Instant
 from common.messages import ControlRequest, Traded, encode
+from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, DepthQuestion, Dialect, Identity, SubscriptionRejected
 from common.venues.listening import ListeningConfig, ListeningCore
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
@@ -75,8 +76,8 @@ class MarketDataCore(ListeningCore):
 
     # ---- what the FIX session says ----
 
-    def _session_settings(self, identity: Identity) -> SessionSettings:
-        return self.dialect.market_data_settings(identity, self.config.credentials)
+    def _session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+        return self.dialect.market_data_settings(identity, credentials)
 
     def _forget(self) -> None:
         """The books are not known any more: publish nothing until the next snapshot."""

@@ -11,7 +11,7 @@ from common.fix.session_types import SequencePolicy
 from common.journal import OsFiles, Reader
 from common.journal.errors import Damage, NotThere
 from common.journal.frames import Record
-from common.key_files import connection_of, read_credentials
+from common.key_files import connection_of
 from common.left_out import Unfoldable
 from common.messages import Command
 from common.orders.facts import facts_of
@@ -33,7 +33,6 @@ def session_config(name: str, config: Config) -> SessionConfig:
     venue, place = account.venue, [each.name for each in account.sessions].index(name)
     if place >= MOST_SESSIONS:
         raise ConfigError(f"account {account.name}: at most {MOST_SESSIONS} sessions, and {name} is one more")
-    credentials = read_credentials(account.credentials, config)
     return SessionConfig(
         session=name,
         account=account.name,
@@ -50,7 +49,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
         place=place,
-        **connection_of(fix, find_profile(venue.dialect), credentials),
+        **connection_of(fix, find_profile(venue.dialect), account.credentials, config),
     )
 
 

@@ -26,12 +26,14 @@ import msgspec
 from common.actor.core import Close, Connect, Core
 from common.fix.schedule import Period
 from common.fix.session import Session
-from common.fix.session_types import Inbound, Notice, NumbersReason, NumbersSet
+from common.fix.session_types import Inbound, Notice, NumbersReason, NumbersSet, SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import MAX_FIX_MESSAGE_BYTES, OpenGate, OperatorAct, Reason, SessionChanged, SessionState
-from common.venues.connector import Connector, Hours, comp_id
+from common.venues.connector import Connector, Hours
+from common.venues.credentials import Credentials
 from common.venues.dialect import Identity
+from common.venues.key_in_use import KeyInUse, sender_of
 from services.session.former import Former
 from services.session.kill import KillSwitch
 from services.session.outbox import Outbox, Shared
@@ -156,6 +158,7 @@ class Connection:
             config.hosts,
         )
         self.hours = Hours(config.schedule)
+        self.key = KeyInUse(config.credentials, config.read_credentials)
         self._begun: Period | None = None
         self.stopping = False
         self._deadline_ns: int | None = None
@@ -227,13 +230,15 @@ class Connection:
         resets = config.resets or history.reset_wanted
         generation = history.generation + 1 if resets else max(1, history.generation)
         numbers = (1, 1) if resets else (history.next_outbound, history.next_inbound)
-        sender = comp_id(config.sender_comp_id, config.comp_id_prefix, connection)
+        made = self.key.make(lambda credentials: self._settings_with(credentials, connection))
+        if self.key.failure:
+            self._core.note("error", "key_not_used", text=self.key.failure)
+        sender = made.sender_comp_id
         change = SessionChanged(config.session, generation, connection, SessionState.CONNECTING, *numbers, sender)
         self._records.append(self._with_what_is_untold(change), now)
         rate = self._outbox.rate
-        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, history.nonces.latest_ms)
         settings = replace(
-            self._dialect.session_settings(identity, config.credentials),
+            made,
             sequence_policy=config.sequence_policy,
             reset_on_logon=resets,
             # Of the venue's answers some are for what it does not ask for: heartbeats, Logon(A), Logout(5).
@@ -242,6 +247,13 @@ class Connection:
             max_message_bytes=MAX_FIX_MESSAGE_BYTES,
         )
         self._outbox.opened(Session(settings, *numbers), connection)
+
+    def _settings_with(self, credentials: Credentials | None, connection: int) -> SessionSettings:
+        """The dialect's part of the next FIX session. Raises ValueError where the credentials are of no use."""
+        config, profile, nonces = self._config, self._dialect.profile, self._records.history.nonces
+        sender = sender_of(config.sender_comp_id, config.comp_id_prefix, connection, profile, credentials)
+        identity = Identity(sender, config.target_comp_id, config.heart_bt_int_s, nonces.latest_ms)
+        return self._dialect.session_settings(identity, credentials)
 
     def _with_what_is_untold(self, change: SessionChanged) -> SessionChanged:
         """The record with what the session knows of its venue, where its log does not say so: the window, each symbol's

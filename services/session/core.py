@@ -503,6 +503,7 @@ class SessionCore(Core):
             "connection": history.connection,
             "former_connection": self.former.outbox.connection if self.former.lives else None,
             "sender_comp_id": history.sender_comp_id,
+            **self.connection.key.status,
             "next_outbound": history.next_outbound,
             "next_inbound": history.next_inbound,
             "last_heard_ms": (now.boot_ns - heard_ns) // NS_PER_MS if heard_ns else None,

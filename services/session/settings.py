@@ -9,6 +9,7 @@ from common.fix.schedule import Schedule
 from common.fix.session_types import SequencePolicy
 from common.messages import name_as_before
 from common.venues.credentials import Credentials
+from common.venues.key_in_use import ReadAgain
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     persistent numbers at 1. `assets`: the base and quote asset of each symbol, for whoever folds the log; `contracts`:
     what a quantity is of each that is no spot market.
     `cancel_on_stop`: what rests at an orderly stop, since nobody was left to cancel it, is cancelled by the session.
+    `read_credentials` gives the credentials as they are now, for each logon; without it they stay as they are.
     `place`: which of the account's sessions it is, from 0 on.
     """
 
@@ -50,6 +52,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Schedule | None = None
     reset_numbers: bool = False
     credentials: Credentials | None = None
+    read_credentials: ReadAgain | None = None
     assets: Mapping[str, tuple[str, str]] = {}
     contracts: Mapping[str, Contract] = {}
     cancel_on_stop: bool = False

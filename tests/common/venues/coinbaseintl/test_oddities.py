@@ -11,7 +11,7 @@ from common.exchange.order import NO_PREVENTION
 from common.fix.session import SequencePolicy, Session, SessionSettings
 from common.fix.wire import split, utc_timestamp
 from common.instant import NS_PER_S
-from common.messages import Announced, CancelRejected, ExecutionReport, MassCancelReported, QueryOrder
+from common.messages import Announced, Ask, CancelRejected, ExecutionReport, MassCancelReported, QueryOrder
 from common.venues.coinbaseintl import rest as rest_module
 from common.venues.coinbaseintl.rest import InternationalRest
 from common.venues.credentials import HmacPassphrase
@@ -167,11 +167,10 @@ def test_07_a_fill_is_told_as_in_fix_4_2(desk: Desk) -> None:
     assert fill.cl_ord_id == order.cl_ord_id
 
 
-def test_08_both_sides_of_a_match_have_its_number(desk: Desk) -> None:
+def test_08_both_sides_of_a_match_have_its_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account that trades with itself, which the simulated exchange can be told to let it, has both."""
     sides = desk.sides
-    exchange = sides.exchange
-    exchange.prevention = lambda given, default: NO_PREVENTION  # type: ignore[method-assign]
+    monkeypatch.setattr(sides.exchange, "prevention", lambda given, default: NO_PREVENTION)
     price = f"{sides.price:f}"
     for name, side in (("a", "1"), ("b", "2")):
         said(desk, "D", f"11={name}|55={sides.symbol}|54={side}|38={sides.qty:f}|44={price}|40=2|59=1|")
@@ -243,9 +242,9 @@ def test_13_a_mass_cancel_has_no_kind(desk: Desk) -> None:
     assert encoded is not None and b"530=" not in encoded.fields
     answer, *told = desk.say(encoded)
     assert isinstance(answer, MassCancelReported) and answer.accepted and answer.affected == 1
-    assert [each.symbol for each in reports(told)] == [first]
-    (answer, *more) = said(desk, "q", "11=j|530=1|")
-    assert (answer[b"533"], [f[b"55"] for f in more]) == (b"1", [second.encode()]), "530=1 narrows nothing down"
+    assert [each.symbol for each in reports([*told])] == [first]
+    again, *more = said(desk, "q", "11=j|530=1|")
+    assert (again[b"533"], [f[b"55"] for f in more]) == (b"1", [second.encode()]), "530=1 narrows nothing down"
 
 
 def test_14_a_refused_cancel_says_nothing_of_the_order(desk: Desk) -> None:
@@ -333,5 +332,5 @@ def test_21_lists_come_by_the_page_and_the_clock_from_an_answer(
     assert 0 <= desk.sides.world.now.wall_ns - clock < 60 * NS_PER_S and clock % NS_PER_S == 0
 
 
-def rest_ask(what: str) -> rest_module.Ask:
-    return rest_module.Ask(NAME, 1, what, "")
+def rest_ask(what: str) -> Ask:
+    return Ask(NAME, 1, what, "")

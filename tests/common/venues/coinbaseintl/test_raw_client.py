@@ -119,7 +119,7 @@ def test_a_wrong_logon_is_rejected_and_closed(
     terms = {**wrong}
     more, target = terms.pop("more", None), terms.pop("target", "CBINTLOE")
     client = connect("fix", target)
-    answer = client.logon(*[more] if more else [], **terms)  # type: ignore[arg-type, list-item]
+    answer = client.logon(*[more] if more else [], **terms)  # type: ignore[arg-type]
     assert (answer["35"], answer["372"], answer["373"], answer["371"]) == ("3", "A", reason, tag)
     assert client.receive() == {}
 

@@ -1,6 +1,8 @@
 """CCXT's base against the simulated side at a socket of the loopback: what is concluded from the venue's answers."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -146,9 +148,9 @@ def test_credentials_that_cannot_sign_are_refused() -> None:
 
 def test_what_cannot_be_read_is_a_failure_and_what_does_not_matter_is_noted() -> None:
     class Odd:
-        last_response_headers = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        last_response_headers: Mapping[str, str] = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
 
-        def request(self, path: str, api: list[str], method: str, params: dict[str, object]) -> object:
+        def request(self, path: str, api: list[str], method: str, params: dict[str, Any]) -> Any:
             fill = {
                 "exec_id": "7", "symbol": SYMBOL, "order_id": "o", "side": "BUY", "fill_qty": "1", "fill_price": "x",
                 "fee": "1", "fee_asset": "USDC", "event_time": "yesterday",
