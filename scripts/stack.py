@@ -71,6 +71,12 @@ class PrivateStack:
         self._honcho: subprocess.Popen[bytes] | None = None
 
     @property
+    def honcho(self) -> int:
+        """The process of honcho, once it was started."""
+        assert self._honcho is not None
+        return self._honcho.pid
+
+    @property
     def run_folder(self) -> Path:
         """Where the actors' locks and sockets are."""
         return self.config.paths.run

@@ -5,7 +5,7 @@ over. `fenced`: another host has taken this journal over; nothing is written to 
 know, and the log does not open while one is there.
 """
 
-from common.journal.errors import FencedOff, Following
+from common.journal.errors import FencedOff, FollowsAnother
 from common.journal.files import Files, read_whole, remove_if_there, replace_file
 
 FOLLOWING = "following"
@@ -32,9 +32,9 @@ def claim_text(folder: str, files: Files, name: str) -> str | None:
 
 
 def refuse_if_claimed(folder: str, files: Files) -> None:
-    """Raises FencedOff, Following, OSError where the folder is not to be written."""
+    """Raises FencedOff, FollowsAnother, OSError where the folder is not to be written."""
     fenced = claim_text(folder, files, FENCED)
     if fenced is not None:
         raise FencedOff(folder, fenced)
     if claim_text(folder, files, FOLLOWING) is not None:
-        raise Following(folder)
+        raise FollowsAnother(folder)

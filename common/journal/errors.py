@@ -66,7 +66,7 @@ class FencedOff(JournalError):
         self.by_whom = by_whom
 
 
-class Following(JournalError):
+class FollowsAnother(JournalError):
     """The folder follows another host's journal, and nobody has taken that over."""
 
     def __init__(self, folder: str) -> None:

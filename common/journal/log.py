@@ -12,7 +12,7 @@ The first error of a file call fails the log for good: Linux may report success 
 import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from crc32c import crc32c
 
@@ -116,9 +116,24 @@ class Log:
         The new epoch is max(last + 1, `wall_ns` in seconds); its EPOCH record is synced before this returns, stamped
         max(`wall_ns`, last stamp). Segments at or below `trusted_lsn`, where a verified snapshot stands, are not
         verified again. `reserve_bytes` are kept allocated in a file of their own, which a full disk makes the log give
-        up to its next segments. Raises Locked, NoFolder, UnsafeFileSystem, FencedOff, Following, Damage, FormatTooNew,
-        NoSpace, LogFailed.
+        up to its next segments. Raises Locked, NoFolder, UnsafeFileSystem, FencedOff, FollowsAnother, Damage,
+        FormatTooNew, NoSpace, LogFailed.
         """
+        return cls._opened(
+            folder, files, segment_bytes, durability, reserve_bytes, lambda log: log._recover(wall_ns, trusted_lsn)
+        )
+
+    @classmethod
+    def _opened(
+        cls,
+        folder: Folder,
+        files: Files,
+        segment_bytes: int,
+        durability: Durability,
+        reserve_bytes: int,
+        recover: Callable[[Self], None],
+    ) -> Self:
+        """The folder, locked, and what it holds recovered."""
         path = str(folder)
         try:
             try:
@@ -136,8 +151,7 @@ class Log:
                 raise Locked(f"{path}/{LOCK}") from error
             log = cls(path, files, lock, segment_bytes, durability, reserve_bytes)
             try:
-                refuse_if_claimed(path, files)
-                log._recover(wall_ns, trusted_lsn)
+                recover(log)
             except BaseException:
                 log.abandon()
                 raise
@@ -450,6 +464,16 @@ class Log:
             self._starts.append(first_lsn)
 
     def _recover(self, wall_ns: int, trusted_lsn: int) -> None:
+        refuse_if_claimed(self.folder, self._files)
+        found = self._survey(trusted_lsn)
+        self.epoch = max(found.journal_epoch + 1 if found is not None else 1, wall_ns // NS_PER_S)
+        self._take_up(found)
+        entry = Entry(EPOCH, OWN_WRITER, self.epoch, 0, b"")
+        self.append([entry], max(wall_ns, self.last_stamp_ns))
+        self.sync()
+
+    def _survey(self, trusted_lsn: int) -> Survey | None:
+        """What the folder holds, without what a crash left unfinished."""
         # Names seen here may stand in the page cache only, left by a life that died between a rename and its sync.
         self._files.sync_folder(self.folder)
         found = survey(self._files, self.folder, trusted_lsn=trusted_lsn)
@@ -458,17 +482,16 @@ class Log:
                 self._files.remove(f"{self.folder}/{name}")
             elif name == _RESERVE:
                 self._reserve_held = self._whole_reserve()
-        self.epoch = max(found.journal_epoch + 1 if found is not None else 1, wall_ns // NS_PER_S)
+        return found
+
+    def _take_up(self, found: Survey | None) -> None:
         if found is None:
             self._create()
         else:
             self._resume(found)
-        entry = Entry(EPOCH, OWN_WRITER, self.epoch, 0, b"")
-        self.append([entry], max(wall_ns, self.last_stamp_ns))
-        self.sync()
 
     def _create(self) -> None:
-        self.identity = self._files.new_id()
+        self.identity = self.identity or self._files.new_id()
         slots = bytearray(SLOT_SPACING * 2)
         first = self._mark.encode()
         slots[: len(first)] = first

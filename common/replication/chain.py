@@ -24,6 +24,13 @@ class Chain:
         self.began: TermBegan | None = None
         """How the term began; None in the first one."""
 
+    @classmethod
+    def at(cls, found: Stored, end: Link, stamp_ns: int) -> "Chain":
+        """Behind the message `found`, which ends with the record `end` and was checked before."""
+        chain = cls()
+        chain.sequence, chain.end, chain.stamp_ns, chain.term = found.sequence, end, stamp_ns, found.batch.term
+        return chain
+
     def take(self, found: Stored, records: list[Record] | None = None) -> bool:
         """Check that the message follows, every byte of it; `records` gets what it holds. Raises StreamBroken.
 

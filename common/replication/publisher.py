@@ -12,7 +12,12 @@ from collections.abc import Callable
 
 from common.replication.errors import Away, Fenced
 from common.replication.message import Batch
-from common.replication.port import ReplicatedLog
+from common.replication.port import Answer, ReplicatedLog
+
+
+def is_yes(log: ReplicatedLog, answer: Answer, expected: int) -> bool:
+    """Whether the answer says that what was published stands in the stream behind message `expected`."""
+    return answer.stream == log.name and answer.sequence == expected + 1 and not answer.duplicate
 
 
 class Publisher:
@@ -61,9 +66,7 @@ class Publisher:
             answer = self._log.publish(batch, self.sequence)
         except Away as error:
             return str(error)
-        if answer.stream == self._log.name and answer.sequence == self.sequence + 1 and not answer.duplicate:
-            return ""
-        return f"answered with {answer}"
+        return "" if is_yes(self._log, answer, self.sequence) else f"answered with {answer}"
 
     def _find(self, batch: Batch) -> Batch | None:
         """What of the log the leader has behind the last yes; None for nothing. Raises Away, Fenced."""

@@ -1,7 +1,10 @@
-"""`fixring replication init|status|verify`: the copy of the journal off the machine."""
+"""`fixring replication init|status|list|verify|takeovers`: the copy of the journal off the machine."""
 
+import random
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import orjson
@@ -165,3 +168,38 @@ def _check_same(chain: Chain, reader: Reader) -> None:
     if own != chain.end:
         text = f"message {chain.sequence}: up to record {chain.end.lsn} the journal does not hold what the stream does"
         raise CommandError(text, ExitStatus.INTEGRITY)
+
+
+@replication.command()
+@click.option("--mode", type=click.Choice(["async", "quorum"]), default="async", show_default=True, help="Of the copy.")
+@click.option("--rounds", default=1, show_default=True, help="How many takeovers.")
+@click.option("--seed", type=int, help="Decides the load and how each host ends; drawn without one.")
+@AS_JSON
+def takeovers(mode: str, rounds: int, seed: int | None, as_json: bool) -> int:
+    """Have a host die, or stand still, under load, another one take over, and compare everybody's account.
+
+    Two hosts, a simulated venue and NATS servers of their own, in a folder and on ports of their own: each round kills
+    or stops every process of the host that trades, with commands under way, takes over on the other, wakes what was
+    stopped, and asks the venue. Exit status 1 where a bound was broken, books differ, or the first host wrote a byte.
+    """
+    from scripts.stack import StackFailed
+    from scripts.torture.takeovers import Round, Takeovers
+
+    seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+    done: list[Round] = []
+    with tempfile.TemporaryDirectory(prefix="fxr") as folder:
+        tried = Takeovers(Path(folder), mode, seed)
+        for number in range(rounds):
+            try:
+                done.append(tried.round(number))
+            except StackFailed as error:
+                raise CommandError(f"round {number} of seed {seed}: {error}") from error
+            if not as_json:
+                click.echo(done[-1].told_as(number))
+    if as_json:
+        click.echo(orjson.dumps({"mode": mode, "seed": seed, "rounds": [each._asdict() for each in done]}))
+    else:
+        lost = sum(each.lost for each in done)
+        wrong = sum(bool(each.wrong) for each in done)
+        click.echo(f"{len(done)} takeovers ({mode}, seed {seed}): {lost} orders lost, {wrong} rounds with faults found")
+    return ExitStatus.FAILURE if any(each.wrong for each in done) else ExitStatus.OK

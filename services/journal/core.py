@@ -39,7 +39,7 @@ from common.journal import (
     TICK,
     Entry,
     FencedOff,
-    Following,
+    FollowsAnother,
     Gone,
     JournalError,
     Locked,
@@ -200,7 +200,7 @@ class JournalCore(Core):
         except FencedOff as error:
             self.effects.append(Exit(ExitStatus.FENCED, str(error)))
             return
-        except Following as error:
+        except FollowsAnother as error:
             self.effects.append(Exit(ExitStatus.CONFIGURATION, str(error)))
             return
         except JournalError as error:

@@ -22,7 +22,7 @@ from common.messages import Append, Appended, EpochGranted, EpochRequest, Journa
 from scripts.cli.main import run
 from scripts.nats import NatsServers
 
-LONGEST_S = 20.0
+LONGEST_S = 60.0
 
 
 class Host:

@@ -1,0 +1,182 @@
+"""A host dies, or stands still, under load; another one takes over; then everybody's own account is compared.
+
+The judges are the venue's own books, by `reconcile`; the load's book, of what the first host had told; the copied
+journal, of what the second knows; and a tap, of what the first host writes when it wakes.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from common.actor.control import is_running
+from common.exit_status import ExitStatus
+from common.journal import OsFiles, iterate
+from common.messages import Kind, NewOrder, Outbound
+from scripts.torture.load import Load
+from scripts.torture.takeover_hosts import VENUE, Scene, processes_of, status_of
+
+RATE: Final = 100.0
+LOAD_S: Final = 3.0
+UNDER_WAY: Final = 60
+"""So many commands are sent at once, just before the end."""
+
+WAIT_S: Final = 90.0
+SESSION: Final = f"session@{VENUE}"
+POLL_S: Final = 0.05
+
+_outbound = msgspec.msgpack.Decoder(Outbound).decode
+
+
+class Round(NamedTuple):
+    """What one takeover came to.
+
+    `under_way`: commands without an outcome at the end. `told`: orders that the first host had told as sent; `lost`: of
+    those, what the second does not know. `takeover_s` and `logon_s`: from the command on, until it ended and until the
+    venue had accepted Logon(A). `written`: bytes that the first host wrote after it woke. `wrong`: sentences.
+    """
+
+    fault: str
+    under_way: int
+    told: int
+    lost: int
+    takeover_s: float
+    logon_s: float
+    written: int
+    wrong: tuple[str, ...]
+
+    def told_as(self, number: int) -> str:
+        """In a line, and one for each sentence that is wrong."""
+        line = (
+            f"{number:4} {self.fault}: {self.under_way} commands under way, {self.told} orders told, {self.lost} lost; "
+            f"takeover {self.takeover_s:.1f} s, Logon(A) {self.logon_s:.1f} s; {self.written} bytes after it woke"
+        )
+        return "\n".join((line, *(f"     WRONG: {each}" for each in self.wrong)))
+
+
+class Takeovers:
+    """Rounds, each with hosts, venue and servers of its own."""
+
+    def __init__(self, folder: Path, mode: str, seed: int) -> None:
+        """`mode` is that of the copy: async or quorum."""
+        self._folder = folder
+        self._mode = mode
+        self._seed = seed
+
+    def round(self, number: int) -> Round:
+        """One; the fault is drawn. Raises StackFailed where something does not come up."""
+        place = self._folder / f"{number}"
+        fault = random.Random(f"{self._seed}/{number}").choice(("kill", "stop"))
+        try:
+            with Scene(place, self._mode) as scene:
+                return _Round(scene, fault, self._mode, self._seed + number).run()
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+class _Round:
+    def __init__(self, scene: Scene, fault: str, mode: str, seed: int) -> None:
+        self._scene = scene
+        self._fault = fault
+        self._mode = mode
+        self._load = Load(scene.first.config, RATE, seed)
+        self._wrong: list[str] = []
+
+    def run(self) -> Round:
+        scene, book = self._scene, self._load.book
+        self._load.start()
+        time.sleep(LOAD_S)
+        before = book.given_count
+        self._load.flood(UNDER_WAY)
+        _until(lambda: book.given_count >= before + UNDER_WAY)
+        stopped = processes_of(scene.first)
+        for process in stopped:
+            os.kill(process, signal.SIGKILL if self._fault == "kill" else signal.SIGSTOP)
+        time.sleep(0.3)
+        written = scene.tap.written
+        self._load.end()
+        told = {name for name, its in book.commands.items() if its.kind == "new" and its.outcome == "sent"}
+        under_way = sum(1 for its in book.commands.values() if not its.outcome)
+        began_s = time.monotonic()
+        takeover_s = self._take_over() - began_s
+        logon_s = self._start() - began_s
+        if self._fault == "stop":
+            self._wake(stopped)
+        self._compare()
+        lost = told - self._known()
+        if len(lost) > scene.first.config.stack.replication.max_lag_records:
+            self._wrong.append(f"{len(lost)} orders are lost, more than the copy may be behind")
+        if lost and self._mode == "quorum":
+            self._wrong.append(f"told as sent, and not in the copy: {sorted(lost)[:5]}")
+        written = scene.tap.written - written
+        if written and self._fault == "stop":
+            self._wrong.append(f"the first host woke and wrote {written} bytes")
+        return Round(
+            self._fault, under_way, len(told), len(lost), takeover_s, logon_s, written, tuple(self._wrong)
+        )  # fmt: skip
+
+    def _take_over(self) -> float:
+        identity = json.loads(self._said("replication", "list", "--json"))[0]["journal_id"]
+        told = json.loads(self._said("takeover", "--yes", "--json", "--stream", identity))
+        if told["term"] != 2:
+            self._wrong.append(f"the second term is {told['term']}")
+        return time.monotonic()
+
+    def _said(self, *arguments: str) -> str:
+        status, out, err = self._scene.fixring(self._scene.second, *arguments)
+        if status != ExitStatus.OK:
+            self._wrong.append(f"fixring {' '.join(arguments)}: exit status {status}: {err.strip()[-300:]}")
+        return out
+
+    def _start(self) -> float:
+        """Start the second host; when the venue has accepted its Logon(A)."""
+        second = self._scene.second
+        second.start()
+        _until(lambda: status_of(second, SESSION).get("state") in ("logged_on", "reconciling", "ready"))
+        logged_on_s = time.monotonic()
+        _until(lambda: not second.missing())
+        halts = status_of(second, "risk").get("halts")
+        if halts != ["firm"]:
+            self._wrong.append(f"it began with {halts} halted, not with what adds risk")
+        return logged_on_s
+
+    def _wake(self, stopped: list[int]) -> None:
+        """The first host goes on where it stood."""
+        first = self._scene.first
+        for process in reversed(stopped):
+            os.kill(process, signal.SIGCONT)
+        for actor in ("journal", "orders", "risk", SESSION):
+            if not _until(lambda actor=actor: not is_running(first.run_folder, actor)):  # type: ignore[misc]
+                self._wrong.append(f"{actor} of the first host runs still")
+
+    def _compare(self) -> None:
+        until_s = time.monotonic() + WAIT_S
+        while True:
+            status, out, err = self._scene.fixring(self._scene.second, "reconcile", "--timeout", "10")
+            if status == ExitStatus.OK:
+                return
+            if time.monotonic() > until_s:
+                self._wrong.append(f"reconcile: exit status {status}: {out[-600:]}{err[-300:]}")
+                return
+
+    def _known(self) -> set[tuple[str, int]]:
+        """The orders that the second host's journal has as numbered by a session."""
+        records = iterate(self._scene.second.config.journal_folder, OsFiles())
+        commands = (_outbound(record.payload).command for record in records if record.kind == Kind.OUTBOUND)
+        return {(command.strategy, command.number) for command in commands if isinstance(command, NewOrder)}
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    until_s = time.monotonic() + WAIT_S
+    while not holds():
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(POLL_S)
+    return True
