@@ -205,8 +205,8 @@ def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
         needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
         needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
         stops = _TAKE_PROFITS if terms.take_profit else _STOPS
-        needed += [stops[t] for t in (terms.ord_type,) if t in stops]
         needed += [_trailing(terms)] if terms.is_trailing else []
+        needed += [stops[t] for t in (terms.ord_type,) if t in stops]
         needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
         needed += [Feature.ICEBERG] if terms.display_qty is not None else []
         needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
