@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,8 +33,11 @@ from common.venues.dialect import Identity
 from common.venues.registry import find_dialect, find_profile, find_rest
 from common.venues.rest import RestSettings
 from scripts.cli.doctor import Finding, keys_of, shown, simulated
+from scripts.cli.journal import Range
+from scripts.cli.journal_parts import FOLDER, checked
 from scripts.cli.names import known_name
 from scripts.cli.try_logon import Came, Trial, try_logon
+from scripts.cli.venues_record import record_samples
 
 LOGON_S = 5.0
 CLOCK_MS = 250.0
@@ -104,6 +108,27 @@ def check(name: str, as_json: bool) -> ExitStatus:
         for finding in findings:
             click.echo(shown(finding))
     return status
+
+
+@venues.command()
+@click.argument("name")
+@FOLDER
+@click.option("--from", "start", metavar="LSN|TIME", help="From this LSN or UTC time (or -5m: so long ago) on.")
+@click.option("--to", "end", metavar="LSN|TIME", help="Up to this LSN or UTC time.")
+@click.option("-n", "--each", type=click.IntRange(min=1), default=1, show_default=True, help="Of each kind so many.")
+@click.option("-o", "--file", type=click.Path(path_type=Path, dir_okay=False), help="A new file for them.")
+@checked
+def record(name: str, folder: Path | None, start: str | None, end: str | None, each: int, file: Path | None) -> None:
+    """Turn frames of venue NAME in the journal into samples for its folder, one of each kind of message.
+
+    Accounts, CompIDs, keys and ids are replaced, each by another of the same form; prices, quantities and times stay. A
+    frame that would still show a secret is left out. FOLDER is a journal's folder; without it, the configured stack's.
+    Market data is not in the journal.
+    """
+    venue = _venue(name)
+    chosen = Range(folder, start, end)
+    config = load(environ={**os.environ, SERVED_VENUES: name})
+    record_samples(config, venue, chosen.reader, each, file, (chosen.from_lsn, chosen.upto_lsn))
 
 
 _WEIGHT = (

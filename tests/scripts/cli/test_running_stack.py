@@ -6,6 +6,7 @@ import re
 import signal
 import tempfile
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,6 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from common.config import load
 from common.exit_status import ExitStatus
 from scripts.cli.main import run
 from scripts.stack import NoAnswer, NotRunning, PrivateStack, StackFailed
@@ -257,3 +259,28 @@ def test_reconcile_names_the_side_that_is_down(stack: PrivateStack, capsys: pyte
         stack.kill("exchange@generic", signal.SIGCONT)
     told = capsys.readouterr().out
     assert "exchange@generic does not answer" in told and "session" not in told
+
+
+def test_frames_of_its_journal_become_samples_of_a_venue_without_anybody_s_name(
+    stack: PrivateStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["orders", "new", "binance", "BTCUSDT", "buy", "0.01", "--price", "63000.00", "--json"]
+    assert run(words) == ExitStatus.OK
+    order = orjson.loads(capsys.readouterr().out)["order"]
+    assert run(["orders", "cancel", order["name"]]) == ExitStatus.OK
+    file = tmp_path / "order_entry.toml"
+    assert run(["venues", "record", "binance", "--file", str(file)]) == ExitStatus.OK
+    assert "look them through" in capsys.readouterr().out
+    frames = tomllib.loads(file.read_text())["frame"]
+    kinds = {frame["what"] for frame in frames}
+    assert any("MsgType(35)=D" in kind for kind in kinds) and any("ExecType(150)=4" in kind for kind in kinds)
+    config = load()
+    credentials = config.venues["binance"].credentials
+    assert credentials is not None
+    api_key = config.paths.resolve(credentials.api_key_file).read_text().strip()
+    whole = file.read_text()
+    assert api_key not in whole and order["cl_ord_id"] not in whole and "|95=" in whole
+    assert run(["venues", "record", "binance", "--file", str(file)]) == ExitStatus.USAGE
+    assert "is there already" in capsys.readouterr().err and file.read_text() == whole
+    assert run(["venues", "record", "kraken"]) in (ExitStatus.FAILURE, ExitStatus.CONFIGURATION)
+    assert "kraken" in capsys.readouterr().err
