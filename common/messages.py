@@ -1273,7 +1273,9 @@ class EpochRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 
 class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch"):
-    """The epoch is durable at `lsn`; `journal_id` names this journal for ever."""
+    """The epoch is durable at `lsn`; `journal_id` names this journal for ever. It is in the term `term`, which begins
+    behind the record `term_after_lsn`.
+    """
 
     writer: str
     token: int
@@ -1282,6 +1284,8 @@ class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     stamp_ns: int
     journal_epoch: int
     journal_id: str
+    term: int = 1
+    term_after_lsn: int = 0
 
 
 class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append"):
@@ -1399,6 +1403,8 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     `silent_after_ns`: It says by `alive` that it lives, and counts as silent when nothing came for so long; 0: it never
     says so, and nobody waits for it.
     `cancel_on_exit`: Whether its open orders are cancelled when it ends, or is silent.
+    `term`: That of the welcome under which it saw the last event; 0 for none. A host that took over may have other
+    records behind the end of an earlier term.
     """
 
     strategy: str
@@ -1409,6 +1415,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello")
     protocol: int = 0
     silent_after_ns: int = 0
     cancel_on_exit: bool = False
+    term: int = 0
 
 
 class NewOrderRequest(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new_order?"):
@@ -1571,6 +1578,7 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     `state`: `live`, `restarting`, `journal_away` or `stopping`.
     `lsn`: The last journal record that the order manager has applied.
     `resumed`: Whether the events after the last one in the hello are told; else the state as it stands.
+    `term`: The term of the journal, which rises when another host takes over.
     """
 
     strategy: str
@@ -1580,6 +1588,7 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     state: str
     lsn: int
     resumed: bool = True
+    term: int = 1
 
 
 class WelcomeComplete(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="complete"):

@@ -45,6 +45,8 @@ class Journal:
         self.published: list[bytes] = []
         self.held = self.dead = self.mute = self.stuck = False
         self.identity = "journal"
+        self.term = (1, 0)
+        """The term, and the record behind which it begins."""
         self.epoch = 1
         self._first_epoch = first_epoch
         self._links = [Link(0, 0)]
@@ -122,7 +124,9 @@ class Journal:
         self.epochs[writer] = self.epochs.get(writer, self._first_epoch - 1) + 1
         self.numbers[writer] = 0
         self.write(writer, EPOCH, b"", self.epochs[writer], 0)
-        granted = EpochGranted(writer, token, self.epochs[writer], self.lsn, self.stamp_ns, self.epoch, self.identity)
+        granted = EpochGranted(
+            writer, token, self.epochs[writer], self.lsn, self.stamp_ns, self.epoch, self.identity, *self.term
+        )  # fmt: skip
         self._grants[writer] = granted
         return granted
 

@@ -25,7 +25,7 @@ from common.journal.marks import MARK, SLOT_SPACING, Mark, write_mark
 from common.journal.recovery import Survey, read_range, survey
 from common.journal.released import remove_released, write_released
 from common.journal.segments import SegmentHeader, first_lsns, segment_name
-from common.journal.terms import FIRST_TERM
+from common.journal.terms import FIRST_TERM, TERM_RECORDS
 from common.journal.writers import Writers, WriterState
 
 Durability = Literal["disk", "process"]
@@ -197,6 +197,12 @@ class Log:
         """The term that the log is in: see `common.journal.terms`."""
         taken = self._writers.by_name.get(TERM_WRITER)
         return FIRST_TERM if taken is None else taken.epoch
+
+    @property
+    def term_after_lsn(self) -> int:
+        """The record that the term begins behind; 0 in the first one."""
+        taken = self._writers.by_name.get(TERM_WRITER)
+        return 0 if taken is None else taken.lsn - TERM_RECORDS
 
     @property
     def least_epoch(self) -> int:

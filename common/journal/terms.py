@@ -15,6 +15,9 @@ from common.journal.frames import EPOCH, OWN_WRITER, TERM, TERM_WRITER, Entry, L
 FIRST_TERM = 1
 """The term in which a journal begins. Who may write it has the highest one."""
 
+TERM_RECORDS = 2
+"""A later one begins with so many records, the last of which is the TERM record."""
+
 EPOCHS_LEFT_OUT = 86_400
 """So far above everything known the epochs of a new term begin. An epoch is the Unix time of its grant, or one more
 than the last: a host grants no more than one a second beyond its clock, so a day's worth is more than it can have lost.

@@ -101,7 +101,8 @@ class Client:
         self.endpoint = entry_endpoint
         instance = f"{os.getpid():x}-{time.time_ns():x}"
         self._state_file = state_file
-        self._entry = Entry(strategy, instance, _read_place(state_file), by=by)
+        place = _read_place(state_file)
+        self._entry = Entry(strategy, instance, (place.lsn, place.index), term=place.term, by=by)
         self._connect_timeout_s = connect_timeout_s
         self._events: deque[Event] = deque()
         self._outcomes: dict[int, CommandOutcome] = {}
@@ -330,7 +331,7 @@ class Client:
     def close(self) -> None:
         """Close the socket and note the place of the last event in `state_file`."""
         if self._state_file is not None:
-            _write_place(self._state_file, self._entry.last)
+            _write_place(self._state_file, _Place(*self._entry.last, self._entry.term))
         self._socket.close()
         if self._curve is not None:
             self._curve.close()
@@ -468,13 +469,21 @@ def _word(word: str, known: dict[str, T], name: str) -> T:
     return known[word.lower()]
 
 
-def _read_place(file: Path | None) -> tuple[int, int]:
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """The last event seen, and the journal's term then; an older client wrote no term."""
+
+    lsn: int = 0
+    index: int = 0
+    term: int = 0
+
+
+def _read_place(file: Path | None) -> _Place:
     if file is None or not file.exists():
-        return (0, 0)
-    return msgspec.json.decode(file.read_bytes(), type=tuple[int, int])
+        return _Place()
+    return msgspec.json.decode(file.read_bytes(), type=_Place)
 
 
-def _write_place(file: Path, place: tuple[int, int]) -> None:
+def _write_place(file: Path, place: _Place) -> None:
     """Replace the file in one step, so that it is never half written."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode(place))

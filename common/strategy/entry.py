@@ -133,17 +133,19 @@ class Entry:
         instance: str,
         last: tuple[int, int] = (0, 0),
         *,
+        term: int = 0,
         by: str = "",
         vigil: Vigil = UNWATCHED,
     ) -> None:
-        """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an earlier one;
-        `by` is the person who gives the commands, "" nobody but the strategy; `vigil` how it is watched over.
+        """`instance` must differ for each start; `last` is the (LSN, index) of the last event seen by an earlier one,
+        in the journal's term `term`; `by` is the person who gives the commands, "" nobody but the strategy; `vigil` how
+        it is watched over.
 
         Raises ValueError for what is no strategy's name, OutOfBounds.
         """
         if not re.fullmatch(STRATEGY_NAME, strategy):
             raise ValueError(f"{strategy!r} is no strategy's name, which is {STRATEGY_NAME}")
-        check_bounds(Hello(strategy, instance, *last, protocol=PROTOCOL))
+        check_bounds(Hello(strategy, instance, *last, protocol=PROTOCOL, term=term))
         self.strategy = strategy
         self.instance = instance
         self._by = by
@@ -153,6 +155,7 @@ class Entry:
         self.orders: dict[int, OrderEvent] = {}
         self.positions: dict[tuple[str, str], PositionChanged] = {}
         self.epoch = 0
+        self.term = term
         self.begun = False
         self.state = "connecting"
         self._last = last
@@ -337,7 +340,8 @@ class Entry:
         """Say hello (again), and wait longer each time that nothing comes back."""
         self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
         self._hello_ns = now.boot_ns
-        self.outgoing.append(Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL, *self._vigil))
+        hello = Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL, *self._vigil, term=self.term)
+        self.outgoing.append(hello)
 
     def _ask(self, now: Instant) -> None:
         """Say hello, unless one is under way."""
@@ -363,7 +367,7 @@ class Entry:
             return None
         is_news = message.epoch != self.epoch or message.state != self.state or not message.resumed
         self._hello_ns = None
-        self.epoch, self.state = message.epoch, message.state
+        self.epoch, self.state, self.term = message.epoch, message.state, message.term
         self._highest = max(self._highest, message.highest)
         self._coming = None
         if not message.resumed:

@@ -483,7 +483,7 @@ class JournalCore(Core):
         if not records or records[0].kind != EPOCH or records[0].payload != token.to_bytes(TOKEN_BYTES, "little"):
             return None
         record = records[0]
-        return EpochGranted(writer, token, state.epoch, record.lsn, record.stamp_ns, log.epoch, log.identity.hex())
+        return _granted(log, writer, token, state.epoch, record.lsn, record.stamp_ns)
 
     # ---- the commit ----
     def _stamp_ns(self, log: Log, now: Instant) -> int:
@@ -538,7 +538,7 @@ class JournalCore(Core):
     def _grant(self, log: Log, grant: Grant, lsn: int, stamp_ns: int) -> None:
         self._tokens[grant.writer].append(grant.token)
         self._peers[grant.writer] = grant.peer
-        granted = EpochGranted(grant.writer, grant.token, grant.epoch, lsn, stamp_ns, log.epoch, log.identity.hex())
+        granted = _granted(log, grant.writer, grant.token, grant.epoch, lsn, stamp_ns)
         self.effects.append(Send(LINK, granted, grant.peer))
 
     def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int, now: Instant) -> None:
@@ -647,6 +647,12 @@ class JournalCore(Core):
             self._fail(log, error)
             return
         self.effects.append(Send(LINK, ReadChunk(request.from_lsn, block, told_lsn), peer))
+
+
+def _granted(log: Log, writer: str, token: int, epoch: int, lsn: int, stamp_ns: int) -> EpochGranted:
+    return EpochGranted(
+        writer, token, epoch, lsn, stamp_ns, log.epoch, log.identity.hex(), log.term, log.term_after_lsn
+    )  # fmt: skip
 
 
 def _why_never(first: int, entries: list[tuple[int, bytes]]) -> str:

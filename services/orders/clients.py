@@ -17,6 +17,7 @@ import msgspec
 from common.actor.core import Core, Send
 from common.actor.links import AWAY_NS, Appender
 from common.instant import NS_PER_MS, Instant
+from common.journal.terms import FIRST_TERM
 from common.messages import (
     AFTER_ALL_EVENTS,
     PROTOCOL,
@@ -101,8 +102,9 @@ class Clients:
         and may not take its name back from its successor."""
         return self._superseded.get(peer) == hello.instance
 
-    def hello(self, peer: bytes, hello: Hello, welcome: Welcome) -> bool:
-        """Grant the name, welcome it, and send the events that it has missed.
+    def hello(self, peer: bytes, hello: Hello, welcome: Welcome, term_after_lsn: int) -> bool:
+        """Grant the name, welcome it, and send the events that it has missed. The welcome's term begins behind the
+        record `term_after_lsn`.
 
         False where those are not at hand; it is told so, and the caller tells the state.
         """
@@ -119,6 +121,7 @@ class Clients:
         last = (hello.last_lsn, hello.last_index)
         # A place beyond the log's end is one of another log.
         resumed = strategy.complete_from <= last and 0 < hello.last_lsn <= welcome.lsn
+        resumed = resumed and not _is_of_what_is_lost(hello, welcome.term, term_after_lsn)
         self._send(peer, msgspec.structs.replace(welcome, resumed=resumed))
         for event in strategy.ring if resumed else ():
             if (event.lsn, event.index) > last:
@@ -192,6 +195,13 @@ class Clients:
 STOP_NS = 2_000 * NS_PER_MS
 """How long an orderly stop waits for resting orders to be cancelled; the supervisor allows the whole stack 4 s."""
 
+def _is_of_what_is_lost(hello: Hello, term: int, term_after_lsn: int) -> bool:
+    """Whether the client's place may be beyond its own term's end: what another host wrote there is something else. Of
+    terms before the last one it is not known here where they ended."""
+    its = max(FIRST_TERM, hello.term)
+    return its < term and (hello.last_lsn > term_after_lsn or its < term - 1)
+
+
 SILENCE_NS = 2 * AWAY_NS
 """Without a record for so long the journal is away: it ticks every 100 ms."""
 
@@ -213,6 +223,18 @@ class Life:
     def epoch(self) -> int:
         """The epoch that the journal granted; 0 before that."""
         return self._appender.epoch
+
+    @property
+    def term(self) -> int:
+        """The term of the journal that granted it."""
+        grant = self._appender.grant
+        return FIRST_TERM if grant is None else grant.term
+
+    @property
+    def term_after_lsn(self) -> int:
+        """The record that the term begins behind; 0 in the first one."""
+        grant = self._appender.grant
+        return 0 if grant is None else grant.term_after_lsn
 
     @property
     def stopping(self) -> bool:

@@ -186,8 +186,11 @@ class Entry:
             self._clients.reply(peer, StatusChanged("superseded"))
             return
         books, highest = self._books, self._decisions.highest_of(hello.strategy)
-        welcome = Welcome(hello.strategy, hello.instance, self._life.epoch, highest, self._life.state, books.lsn)
-        resumed = self._clients.hello(peer, hello, welcome)
+        life = self._life
+        welcome = Welcome(
+            hello.strategy, hello.instance, life.epoch, highest, life.state, books.lsn, term=life.term
+        )  # fmt: skip
+        resumed = self._clients.hello(peer, hello, welcome, life.term_after_lsn)
         self._watch.hello(hello, now)
         if not resumed or not hello.epoch:
             for order in books.open_orders_of(hello.strategy):

@@ -49,6 +49,7 @@ def session_config(name: str, config: Config) -> SessionConfig:
         cancel_on_stop=venue.on_stop is OnStop.CANCEL,
         reset_numbers=fix.resets_by_schedule,
         place=place,
+        gives_way=config.stack.replication.mode is not ReplicationMode.LOCAL,
         **connection_of(fix, find_profile(venue.dialect), account.credentials, config),
     )
 
@@ -78,7 +79,7 @@ def build(name: str, config: Config) -> Shell:
 
     core = SessionCore(settings, dialect_of(name, config), files, begin(()), begin)
     shell = shell_for(core, config)
-    if config.stack.replication.mode is not ReplicationMode.LOCAL:
+    if settings.gives_way:
         shell.end_what_stood_still()
     connect_journal(shell, config, follow=False)
     shell.log_reader(partial(read_log, core, reader))

@@ -541,5 +541,11 @@ class Connection:
         """Break off what takes too long."""
         if self._successor is not None and now.boot_ns >= self._successor.deadline_ns:
             self._drop_successor("no connection in time")
+        if self._config.gives_way and self._outbox.fix is not None:
+            cut_off_ns = self._config.heart_bt_int_s * NS_PER_S
+            if self._records.away_for_ns(now) >= cut_off_ns:
+                # The venue lets another host in once this connection is dead; nothing can be sent on it meanwhile.
+                self.break_off("the journal has answered nothing for a HeartBtInt(108)", now)
+                return
         if self._deadline_ns is not None and now.boot_ns >= self._deadline_ns:
             self.break_off(self._closing or "no connection in time", now)

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from common.actor.core import Core, Exit
-from common.actor.links import Acknowledged, Appender
+from common.actor.links import AWAY_NS, Acknowledged, Appender
 from common.exit_status import ExitStatus
 from common.instant import Instant
 from common.messages import (
@@ -168,6 +168,11 @@ class Records:
     def away(self, now: Instant) -> bool:
         """Whether nothing can be recorded: the journal does not answer and no emergency file stands in for it."""
         return not self.emergency.active and self.appender.away(now)
+
+    def away_for_ns(self, now: Instant) -> int:
+        """For how long something has been unanswered by the journal, where nothing can be recorded; else 0."""
+        since_ns = self.appender.away_from_ns()
+        return now.boot_ns - since_ns + AWAY_NS if since_ns is not None and self.away(now) else 0
 
     # ---- the emergency file ----
 

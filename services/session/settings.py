@@ -28,7 +28,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     what a quantity is of each that is no spot market.
     `cancel_on_stop`: what rests at an orderly stop, since nobody was left to cancel it, is cancelled by the session.
     `read_credentials` gives the credentials as they are now, for each logon; without it they stay as they are.
-    `place`: which of the account's sessions it is, from 0 on.
+    `place`: which of the account's sessions it is, from 0 on. `gives_way`: another host may go on in this one's place,
+    so that a connection which cannot be used for a HeartBtInt(108) is given up.
     """
 
     venue: str
@@ -60,6 +61,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     place: int = 0
     amends: int = 0
+    gives_way: bool = False
 
     def __post_init__(self) -> None:
         name_as_before(self, self.venue)

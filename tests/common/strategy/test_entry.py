@@ -176,13 +176,13 @@ def test_a_command_without_an_outcome_and_a_long_silence_are_asked_about() -> No
     taken(entry)
     assert entry.next_deadline_ns() == OVERDUE_NS
     entry.timer(at(300))
-    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL, term=1)]
     entry.received(welcome(), at(310))
     taken(entry)
     entry.received(outcome(1), at(320))
     assert entry.next_deadline_ns() == 320 * NS_PER_MS + QUIET_NS
     entry.timer(at(1320))
-    assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH, PROTOCOL)]
+    assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH, PROTOCOL, term=1)]
 
 
 def test_an_event_is_told_once_and_the_last_one_is_where_it_resumes() -> None:
@@ -225,7 +225,7 @@ def test_a_state_that_was_told_in_part_is_told_again_whole() -> None:
     entry.received(order(2, lsn=50, index=AFTER_ALL_EVENTS, event="snapshot"), at(3))
     taken(entry)
     entry.timer(at(3000))
-    assert taken(entry) == [Hello("alpha", "one", 0, 0, EPOCH, PROTOCOL)]
+    assert taken(entry) == [Hello("alpha", "one", 0, 0, EPOCH, PROTOCOL, term=1)]
     entry.received(welcome(lsn=60, resumed=False), at(3001))
     entry.received(order(3, lsn=60, index=AFTER_ALL_EVENTS, event="snapshot"), at(3001))
     entry.received(WelcomeComplete(60, AFTER_ALL_EVENTS + 1), at(3001))
@@ -298,7 +298,7 @@ def test_a_command_for_a_former_life_is_no_outcome_but_a_reason_to_say_hello_onc
     taken(entry)
     for number in (1, 2):
         entry.received(StatusChanged("live", number, EPOCH + 1), at(1))
-    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL)]
+    assert taken(entry) == [Hello("alpha", "one", 10, 0, EPOCH, PROTOCOL, term=1)]
     assert list(entry.unanswered) == [1, 2]
 
 

@@ -37,10 +37,10 @@ Held = dict[tuple[str, str], Decimal]
 class Desk:
     """The SDK's client at the harness: what orders told its peer is handed to it, and what it sends to orders."""
 
-    def __init__(self, ring: Ring, instance: str = "one", last: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, ring: Ring, instance: str = "one", last: tuple[int, int] = (0, 0), term: int = 0) -> None:
         self.ring = ring
         self.peer = b"p"
-        self.entry = Entry("s", instance, last)
+        self.entry = Entry("s", instance, last, term=term)
         self.told: list[msgspec.Struct] = []
         ring.clients.pop(self.peer, None)
         self.entry.start(Instant(0, 0))
@@ -96,6 +96,29 @@ def test_each_place_that_moved_while_a_client_was_away_is_told(ring: Ring) -> No
     ring.go_live()
     desk.hello()
     assert desk.is_as_the_books()
+
+
+@pytest.mark.parametrize(
+    ("term", "lost", "its", "resumed"),
+    [
+        (1, 0, 1, True), (2, 0, 1, True), (2, 1, 1, False), (2, 1, 0, False), (2, 1, 2, True), (3, 0, 1, False),
+        (3, 0, 2, True),
+    ],
+)  # fmt: skip
+def test_a_place_beyond_the_end_of_its_own_term_is_none_to_resume_from(
+    ring: Ring, term: int, lost: int, its: int, resumed: bool
+) -> None:
+    """Another host went on `lost` records before the client's last event, and has written past it since."""
+    traded(ring, 1, "BTCUSDT", "0.25", "a1")
+    place = Desk(ring).entry.last
+    ring.journal.term = (term, place[0] - lost)
+    ring.start()
+    ring.go_live()
+    traded(ring, 2, "ETHUSDT", "0.5", "b1")
+    desk = Desk(ring, "two", place, its)
+    (welcome,) = (each for each in desk.told if isinstance(each, Welcome))
+    assert welcome.resumed is resumed and (desk.entry.term, welcome.term) == (term, term)
+    assert desk.is_as_the_books() or resumed
 
 
 def test_names_rise_strictly_and_are_given_once(ring: Ring) -> None:

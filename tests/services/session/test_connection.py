@@ -5,6 +5,7 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -407,3 +408,25 @@ def test_what_is_known_of_the_venue_goes_into_the_log_once_and_anew_where_it_has
     world.crash()
     world.advance(5000)
     assert told() == [assets, {}, {"BTCUSDT": ("XBT", "USDT")}]
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_where_another_host_may_go_on_a_session_without_a_journal_gives_its_connection_up(
+    tmp_path: Path, gives_way: bool
+) -> None:
+    config = msgspec.structs.replace(generic_config(str(tmp_path)), gives_way=gives_way, heart_bt_int_s=10)
+    world = World(OsFiles(), config)
+    world.ready()
+    world.journal.dead = True
+    world.command(world.new_order(1))
+    world.advance(9_500)
+    assert world.core.status(world.now)["state"] == "ready"
+    wire = len(world.venue.wire)
+    world.advance(1_000)
+    assert (world.core.status(world.now)["state"] == "ready") is not gives_way
+    world.advance(1_000)
+    assert len(world.venue.wire) == wire, "nothing leaves that the journal has not"
+    connects = len(world.connects)
+    world.journal.dead = False
+    world.advance(6_000)
+    assert len(world.connects) - connects == int(gives_way)
