@@ -1274,7 +1274,7 @@ class EpochRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
 
 class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="epoch"):
     """The epoch is durable at `lsn`; `journal_id` names this journal for ever. It is in the term `term`, which begins
-    behind the record `term_after_lsn`.
+    behind the record `term_after_lsn`; `first_in_term` where it is the writer's first in a later term than the first.
     """
 
     writer: str
@@ -1286,6 +1286,7 @@ class EpochGranted(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     journal_id: str
     term: int = 1
     term_after_lsn: int = 0
+    first_in_term: bool = False
 
 
 class Append(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="append"):

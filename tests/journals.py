@@ -47,6 +47,8 @@ class Journal:
         self.identity = "journal"
         self.term = (1, 0)
         """The term, and the record behind which it begins."""
+
+        self.first_in_term = False
         self.epoch = 1
         self._first_epoch = first_epoch
         self._links = [Link(0, 0)]
@@ -125,7 +127,8 @@ class Journal:
         self.numbers[writer] = 0
         self.write(writer, EPOCH, b"", self.epochs[writer], 0)
         granted = EpochGranted(
-            writer, token, self.epochs[writer], self.lsn, self.stamp_ns, self.epoch, self.identity, *self.term
+            writer, token, self.epochs[writer], self.lsn, self.stamp_ns, self.epoch, self.identity, *self.term,
+            self.first_in_term,
         )  # fmt: skip
         self._grants[writer] = granted
         return granted

@@ -22,13 +22,15 @@ class Acknowledgement(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """An epoch that the batch holds: its record is its writer's entry `entry`."""
+    """An epoch that the batch holds: its record is its writer's entry `entry`. `first_in_term`: it is the writer's
+    first since another host was taken over from."""
 
     peer: bytes
     writer: str
     token: int
     epoch: int
     entry: int
+    first_in_term: bool
 
 
 class Head(NamedTuple):
@@ -76,13 +78,13 @@ class Batch:
         self.heads[writer] = Head(epoch, number - 1)
         self._acknowledge(Acknowledgement(peer, writer, epoch, first_number, number - 1, len(own) - 1, ack_may_wait))
 
-    def grant(self, peer: bytes, entry: Entry, token: int) -> None:
+    def grant(self, peer: bytes, entry: Entry, token: int, *, first_in_term: bool) -> None:
         """Gather a writer's EPOCH record."""
         self.stream_may_wait = False
         own = self._entries.setdefault(entry.writer, [])
         own.append(entry)
         self.heads[entry.writer] = Head(entry.writer_epoch, 0)
-        self.grants.append(Grant(peer, entry.writer, token, entry.writer_epoch, len(own) - 1))
+        self.grants.append(Grant(peer, entry.writer, token, entry.writer_epoch, len(own) - 1, first_in_term))
 
     def own(self, entry: Entry) -> None:
         """Gather a record of the journal's own, whose acknowledgement nobody waits for."""

@@ -469,7 +469,9 @@ class JournalCore(Core):
             self.note("info", "asked_long_ago", writer=writer)
             return
         epoch = max(self._head(log, writer).epoch + 1, self._stamp_ns(log, now) // NS_PER_S, log.least_epoch)
-        self._batch.grant(peer, Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little")), token)
+        before = 0 if state is None else state.epoch_lsn
+        entry = Entry(EPOCH, writer, epoch, 0, token.to_bytes(TOKEN_BYTES, "little"))
+        self._batch.grant(peer, entry, token, first_in_term=before < log.term_after_lsn)
 
     def _granted_before(self, log: Log, writer: str, state: WriterState, token: int) -> EpochGranted | None:
         """The grant of the present epoch, where it was this very request's: a repeat must not supersede itself.
@@ -539,6 +541,7 @@ class JournalCore(Core):
         self._tokens[grant.writer].append(grant.token)
         self._peers[grant.writer] = grant.peer
         granted = _granted(log, grant.writer, grant.token, grant.epoch, lsn, stamp_ns)
+        granted = msgspec.structs.replace(granted, first_in_term=grant.first_in_term)
         self.effects.append(Send(LINK, granted, grant.peer))
 
     def _acknowledge(self, log: Log, taken: Acknowledgement, lsn: int, stamp_ns: int, now: Instant) -> None:

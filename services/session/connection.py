@@ -18,6 +18,7 @@ logon a TestRequest(1) is sent; its answer shows that both sides hold the same n
 reconciles and sends OpenGate for this very connection; what adds risk waits for that.
 """
 
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -104,6 +105,9 @@ class Gate:
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10_000 * NS_PER_MS
 CLOSE_TIMEOUT_NS = 1_000 * NS_PER_MS
+_EXPECTED = re.compile(r"too low, expecting (\d{1,18})\b", re.IGNORECASE)
+"""FIX 4.4 volume 2: how a peer tells the number that it expects, in Text(58) of Logout(5)."""
+
 TOO_LOW_LIMIT = 3
 """So many logons in a row refused for a number too low: our numbers are wrong, and only a person can say which are
 right.
@@ -166,6 +170,8 @@ class Connection:
         self._too_low = 0
         self.failed_logons = FailedLogons(0, "")
         self._numbers_refused = False
+        self._expected = 0
+        self._was_in_step = False
         self._unnumbered_ns: int | None = None
         self._halt_for = ""
 
@@ -327,7 +333,7 @@ class Connection:
 
     def in_step(self) -> None:
         """Our numbers are right, and the next loss begins at the shortest back-off again."""
-        self._too_low = 0
+        self._too_low, self._was_in_step = 0, True
         self._connector.worked()
 
     def numbers_set(self, effect: NumbersSet, now: Instant) -> None:
@@ -394,6 +400,8 @@ class Connection:
         """
         if certain or ("too low" in text.lower() and not self._gate.caught_up):
             self._numbers_refused = True
+            expected = _EXPECTED.search(text)
+            self._expected = int(expected[1]) if expected is not None else 0
 
     def unnumbered(self, text: str, now: Instant) -> None:
         """A message had no number that could be read, and will come again: with the second the session is halted, as
@@ -503,6 +511,8 @@ class Connection:
         self._records.changed(SessionState.DISCONNECTED, now, text)
         self._core.note("warning", "disconnected", connection=self._records.history.connection, text=text)
         self._too_low += self._numbers_refused
+        if self._numbers_refused:
+            self._follow_the_lost_host(now)
         self._numbers_refused = False
         if self._too_low >= TOO_LOW_LIMIT or self._halt_for:
             self._halt(self._halt_for or text, now)
@@ -517,6 +527,18 @@ class Connection:
         self._resender.forget()
         self._kill.connection_died(now)
         self._gate.connection_died()
+
+    def _follow_the_lost_host(self, now: Instant) -> None:
+        """This host took over from one whose last messages are lost: the venue knows how far it had come, and its word
+        is journaled. Once this session was in step in the term, a number too low is a fault again."""
+        grant, history = self._records.appender.grant, self._records.history
+        if grant is None or not grant.first_in_term or self._was_in_step or self._expected <= history.next_outbound:
+            return
+        text = f"{history.next_outbound} to {self._expected - 1} sent by the lost host, content unknown"
+        change = history.change(SessionState.NUMBERS_SET, text)
+        self._records.append(msgspec.structs.replace(change, next_outbound=self._expected), now)
+        self._core.note("warning", "numbers_of_lost_host", text=text)
+        self._too_low = 0
 
     def _halt(self, text: str, now: Instant) -> None:
         self._too_low, self._halt_for = 0, ""

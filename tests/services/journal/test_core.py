@@ -13,8 +13,10 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal import EPOCH, TICK, Log, Reader, ReadFailed, Record, iterate, parse
 from common.journal.claims import FENCED, FOLLOWING, remove_claim, write_claim
+from common.journal.followed import FollowedLog
 from common.journal.log import Durability
 from common.journal.skipped import skip_record, skipped_records
+from common.journal.terms import TermBegan, epoch_floor, term_block
 from common.messages import (
     MAX_RECORD_BYTES,
     UNDECODABLE,
@@ -1050,6 +1052,25 @@ def test_a_folder_that_is_not_to_be_written_is_left_as_it_is(claim: str, status:
     assert later.records() == records
     remove_claim(FOLDER, life.disk.files(), claim)
     assert not Life(life.disk).exits
+
+
+def test_after_a_takeover_each_writer_is_told_once_that_its_epoch_is_the_first_in_the_term() -> None:
+    life = Life(Disk())
+    life.turn(append(life.grant(), 1, b"a"))
+    log, disk = life.core._log, Disk()
+    assert log is not None
+    reader, end, stamp_ns = Reader(FOLDER, life.files), log.end, log.last_stamp_ns
+    followed = FollowedLog.begin(FOLDER, disk.files(), log.identity)
+    followed.take(reader.read_block(1, end.lsn))
+    floor = epoch_floor(log.epoch, life.now.wall_ns, stamp_ns)
+    followed.take(term_block(TermBegan(2, "alice", "b", *end, floor, life.now.wall_ns), stamp_ns))
+    followed.close()
+    remove_claim(FOLDER, disk.files(), FOLLOWING)
+    there = Life(disk)
+    for token, writer, is_first in ((8, "orders", True), (9, "orders", False), (8, "risk", True), (9, "risk", False)):
+        granted = there.grant(writer, token)
+        assert (granted.term, granted.term_after_lsn, granted.first_in_term) == (2, end.lsn, is_first), writer
+        assert granted.epoch > floor
 
 
 @pytest.mark.parametrize("writer", ["journal", "term"])

@@ -430,3 +430,24 @@ def test_where_another_host_may_go_on_a_session_without_a_journal_gives_its_conn
     world.journal.dead = False
     world.advance(6_000)
     assert len(world.connects) - connects == int(gives_way)
+
+
+@pytest.mark.parametrize("taken_over", [True, False])
+def test_the_numbers_that_only_the_lost_host_knew_are_the_venue_s_to_tell(world: World, taken_over: bool) -> None:
+    world.venue.next_inbound = 40
+    world.journal.first_in_term = taken_over
+    world.start()
+    world.advance(20_000)
+    told = [each for each in world.journal.payloads(Kind.SESSION) if isinstance(each, SessionChanged)]
+    jumps = [each for each in told if "content unknown" in each.text]
+    if not taken_over:
+        assert told[-1].state is SessionState.HALTED and not jumps
+        return
+    (jump,) = jumps
+    assert jump.next_outbound == 40 and jump.text == "2 to 39 sent by the lost host, content unknown"
+    assert world.core.status(world.now)["state"] == "reconciling"
+    world.venue.next_inbound += 30
+    world.cut()
+    world.advance(60_000)
+    told = [each for each in world.journal.payloads(Kind.SESSION) if isinstance(each, SessionChanged)]
+    assert told[-1].state is SessionState.HALTED, "once in step it is a fault again"
