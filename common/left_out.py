@@ -52,6 +52,10 @@ class LeftOut:
         self.undecodable = 0
         """How many records could not be read since this began."""
 
+        self.decoded_lsn = 0
+        self.decoded: Payload | None = None
+        """What the record `decoded_lsn` told, the last that was read: for who folds the same records behind this."""
+
     def __bool__(self) -> bool:
         """Whether any record is known that is not to be tried."""
         return bool(self._whys)
@@ -73,11 +77,13 @@ class LeftOut:
         """The payload of a record, left out or not; None for one that cannot be read, which has no effect from now
         on."""
         try:
-            return cast(Payload, DECODERS[record.kind](record.payload))
+            payload = cast(Payload, DECODERS[record.kind](record.payload))
         except UNDECODABLE as error:
             self.undecodable += record.lsn not in self._rows
             self.add(record.lsn, str(error))
             return None
+        self.decoded_lsn, self.decoded = record.lsn, payload
+        return payload
 
     def add(self, lsn: int, why: str) -> None:
         """The record has no effect."""

@@ -48,7 +48,7 @@ from common.venues.registry import find_dictionary
 from scripts.cli.asking import ANSWER_S, asked
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_copies import backup, restore, salvage_command, take_back_command
-from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, progress
+from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, own_journal, progress
 from scripts.cli.names import known_name
 from scripts.cli.tables import fitted
 from scripts.journal.past import Past
@@ -324,11 +324,10 @@ def _stats_text(stats: Stats) -> str:
 @checked
 def state(folder: Path | None, at: str | None, as_json: bool) -> None:
     """Orders, positions, sessions and risk as they were."""
-    place = Range(folder, None, at)
-    past = Past(load(), place.reader, place.upto_lsn, apart=False)
-    for block in blocks(place.reader, past.next_lsn, place.upto_lsn):
-        for record in block.records:
-            past.apply(record)
+    config = load()
+    place = Range(folder or own_journal(config), None, at)
+    past = Past(config, place.reader, place.upto_lsn, apart=False)
+    past.read_on(place.reader, place.upto_lsn)
     found = past.document()
     click.echo(orjson.dumps(found) if as_json else past_text(found))
 

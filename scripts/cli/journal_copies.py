@@ -25,7 +25,6 @@ from common.past.words import time_text
 from common.replication.fetch import fetch
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, FOLDER, checked, folder_or_configured, own_journal, progress
-from scripts.cli.replication import opened_stream
 from scripts.journal.evidence import take_back
 from services.session.emergency import SUFFIX as EMERGENCY
 
@@ -131,6 +130,9 @@ def _source(config: Config, backup_folder: Path | None, journal_id: str | None) 
     place = config.journal_folder.with_name(f"{config.journal_folder.name}.fetched")
     shutil.rmtree(place, ignore_errors=True)
     try:
+        # It loads NATS and aiohttp, a third of what every other command on a journal needs to begin.
+        from scripts.cli.replication import opened_stream
+
         with opened_stream(config, journal_id) as stream, progress("fetching") as told:
             fetch(stream, journal_id, place, OsFiles(), progress=lambda at, whole: told(at, whole, "messages"))
         yield place

@@ -3,6 +3,9 @@
 The facts that a fold needs of a venue (base assets, windows) come from today's configuration.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from common.actor.order_books import newest_books
 from common.actor.snapshots import has_beginning, load_newest
@@ -10,9 +13,12 @@ from common.config import Config
 from common.journal import JournalError, OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
 from common.journal.snapshots import snapshot_folder, verified_lsns
+from common.left_out import LeftOut
+from common.messages import Payload
 from common.orders.books import Books
 from common.orders.fold import Fold
 from common.orders.views import position_event, standing_order
+from common.past.replay import blocks
 from common.past.words import plain, time_text
 from common.venues.dialect import Dialect
 from services.orders.settings import orders_settings
@@ -39,6 +45,32 @@ class OutOfReach(JournalError):
             else f"what stood after record {lsn} cannot be told: the log's beginning was dropped, and there is no "
             "snapshot to begin from"
         )
+
+
+class DecodedOnce(LeftOut):
+    """Of a fold that goes over the same records behind another: what that has decoded is not decoded again."""
+
+    def __init__(self, first: LeftOut) -> None:
+        """`first` is the other's."""
+        super().__init__()
+        self._first = first
+
+    def decode(self, record: Record) -> Payload | None:
+        """See `LeftOut`."""
+        first = self._first
+        return first.decoded if first.decoded_lsn == record.lsn else super().decode(record)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Collect no garbage meanwhile: a fold makes little, and to look for it takes a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def books_at(config: Config, reader: Reader, upto_lsn: int) -> Books:
@@ -77,11 +109,24 @@ class Past:
             books = newest_books(config, reader, upto_lsn) if apart else None
             self.risk = newest_state(config, reader, upto_lsn)
             for writer in session_writers(config, reader):
-                self.sessions[writer] = _newest_session(writer, config, reader, upto_lsn)
+                self.sessions[writer] = self._newest_session(writer, reader, upto_lsn)
         self.orders = self.risk.fold if books is None else Fold(books)
         books = self.orders.books
         self.next_lsn = min(books.lsn, self.risk.lsn, *(folded.lsn for folded in self.sessions.values())) + 1
         self.lsn, self.stamp_ns = books.lsn, books.stamp_ns
+
+    def _newest_session(self, writer: str, reader: Reader, upto_lsn: int | None) -> Folded:
+        session = writer.removeprefix(SESSION)
+        dialect, first = _dialect(session, self._config), None if self._apart else self.risk.books.left_out
+
+        def left_out() -> LeftOut:
+            return LeftOut() if first is None else DecodedOnce(first)
+
+        def load(data: bytes) -> Folded:
+            return load_folded(data, writer, session, dialect, left_out())
+
+        loaded = load_newest(self._config, writer, load, reader, upto_lsn)
+        return loaded or Folded(writer, session, dialect, left_out())
 
     def apply(self, record: Record) -> None:
         """Fold the next record, from `next_lsn` on."""
@@ -96,6 +141,13 @@ class Past:
                 folded.apply(record)
         if record.lsn > self.lsn:
             self.lsn, self.stamp_ns = record.lsn, record.stamp_ns
+
+    def read_on(self, reader: Reader, upto_lsn: int | None) -> None:
+        """Fold the log up to a record, or to its durable end. Raises JournalError."""
+        with without_collecting():
+            for block in blocks(reader, self.next_lsn, upto_lsn):
+                for record in block.records:
+                    self.apply(record)
 
     def digests(self) -> dict[str, bytes]:
         """The hash of each actor's state that stands at the last record, by the actor's name."""
@@ -166,13 +218,6 @@ def session_writers(config: Config, reader: Reader) -> list[str]:
 def _fresh_session(writer: str, config: Config) -> Folded:
     session = writer.removeprefix(SESSION)
     return Folded(writer, session, _dialect(session, config))
-
-
-def _newest_session(writer: str, config: Config, reader: Reader, upto_lsn: int | None) -> Folded:
-    session = writer.removeprefix(SESSION)
-    dialect = _dialect(session, config)
-    loaded = load_newest(config, writer, lambda data: load_folded(data, writer, session, dialect), reader, upto_lsn)
-    return loaded or Folded(writer, session, dialect)
 
 
 def _dialect(session: str, config: Config) -> Dialect:

@@ -1,6 +1,8 @@
 """What was, told from a journal whose beginning is gone, is what the whole journal tells."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from common.actor import order_books as orders
 from common.actor.snapshots import make_snapshot
-from common.config import Config, load
+from common.config import CHECKOUT, Config, load
 from common.exit_status import ExitStatus
 from common.journal import Entry, Log, OsFiles, Reader, Record
 from common.journal.snapshots import newest_snapshot, snapshot_folder
@@ -109,6 +111,21 @@ def test_a_session_is_told_as_its_own_fold_has_it_after_every_step(tmp_path: Pat
             }
         }
     assert past_text(past.document()).count("logged out by hand, halted: why") == 1
+
+
+def test_what_is_decoded_once_is_told_as_what_each_decodes_for_itself(whole: Path) -> None:
+    config = load(environ={"FIXRING_VAR": str(whole.parent.parent)})
+    reader = Reader(whole, FILES)
+    once, apart = Past(config, reader, FIRST + 50, apart=False), Past(config)
+    once.read_on(reader, 10_500)
+    apart.read_on(reader, 10_500)
+    assert once.document() == apart.document() and once.digests() == apart.digests()
+
+
+def test_a_command_on_the_journal_loads_neither_nats_nor_aiohttp() -> None:
+    code = "import sys, scripts.cli.journal; print({'nats', 'aiohttp'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()", ran.stderr
 
 
 def test_a_session_that_is_configured_no_more_is_told_too(tmp_path: Path) -> None:
