@@ -752,6 +752,7 @@ class Kind(enum.IntEnum):
     FILLED_BY_HAND = 31
     DAY_BEGAN = 32
     BOOKED = 33
+    ASSET_RATES = 34
 
 
 # ---- journal payloads ----
@@ -1129,6 +1130,25 @@ class DayBegan(msgspec.Struct, array_like=True, frozen=True, tag="day_began"):
     prices: tuple[DayPrice, ...] = ()
 
 
+class AssetRate(msgspec.Struct, array_like=True, frozen=True):
+    """What a unit of the asset was worth in the reporting currency, by prices the oldest of which was `age_ms` old."""
+
+    asset: str
+    rate: Decimal
+    age_ms: int
+
+
+class AssetRates(msgspec.Struct, array_like=True, frozen=True, tag="asset_rates"):
+    """What assets are worth in the reporting currency at this record, those that have no fixed rate.
+
+    Fees that are paid from here on are converted with it, until the next such record. An asset that is not in it has no
+    rate, or one of prices that are too old.
+    """
+
+    currency: str
+    rates: tuple[AssetRate, ...]
+
+
 class Booked(msgspec.Struct, array_like=True, frozen=True, tag="booked"):
     """An operator's word that `qty` (below zero: less) of a symbol came to a strategy without a fill, at `px` each.
 
@@ -1205,6 +1225,7 @@ Payload = (
     | RateRefused
     | FilledByHand
     | DayBegan
+    | AssetRates
     | Booked
 )
 
@@ -1226,6 +1247,7 @@ PAYLOADS: dict[int, type[msgspec.Struct]] = {
     Kind.RATE_REFUSED: RateRefused,
     Kind.FILLED_BY_HAND: FilledByHand,
     Kind.DAY_BEGAN: DayBegan,
+    Kind.ASSET_RATES: AssetRates,
     Kind.BOOKED: Booked,
 }
 """What a record of each kind holds."""

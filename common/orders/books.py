@@ -12,11 +12,13 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from common.instant import NS_PER_S
 from common.left_out import LeftOut
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     SIDE_BUY,
     SIDE_SELL,
+    AssetRates,
     Booked,
     CancelAll,
     DayBegan,
@@ -44,6 +46,9 @@ CLOSED_ORDERS: Final = 4096
 
 EXTERNAL_ORDERS = 1024
 """Orders of somebody else on our account that are remembered, and fills of orders that nobody has named yet."""
+
+RATES_OLD_NS: Final = 150 * NS_PER_S
+"""Rates that were told longer ago are not those of now; who tells them does it well within this."""
 
 ENDED_ORDERS: Final = 4096
 """Orders out of memory, ours and others, of which it is known since when they are over: so many may end while an answer
@@ -125,6 +130,18 @@ class Day(msgspec.Struct, frozen=True, gc=False):
     lsn: int = 0
     prices: tuple[DayPrice, ...] = ()
     parts: tuple[tuple[str, Position], ...] = ()
+
+
+class Converting(msgspec.Struct, frozen=True, gc=False):
+    """What the log last told assets to be worth in a currency."""
+
+    currency: str = ""
+    told_ns: int = 0
+    rates: dict[str, Decimal] = {}
+
+    def is_told(self, stamp_ns: int) -> bool:
+        """Whether that is recent enough at this stamp to convert what is paid now."""
+        return stamp_ns - self.told_ns <= RATES_OLD_NS if self.told_ns else False
 
 
 class AccountBooks(msgspec.Struct, gc=False):
@@ -259,6 +276,7 @@ class Books:
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
         self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.day = Day()
+        self.rates = Converting()
         self.discrepancies = 0
         self.lsn = 0
         self.stamp_ns = 0
@@ -503,6 +521,12 @@ class Books:
             # Balances of before have nothing of it.
             self.account(told.account).baseline = None
 
+    def take_rates(self, told: AssetRates) -> None:
+        """Fees that are paid from here on are converted with these."""
+        self.rates = Converting(
+            told.currency, self.stamp_ns, {each.asset: each.rate for each in told.rates if each.rate > ZERO}
+        )
+
     def begin_day(self, told: DayBegan) -> None:
         """What is held now is what the day's profit counts from; a day that was told before has begun already."""
         if told.began_ns <= self.day.began_ns:
@@ -521,7 +545,10 @@ class Books:
     def _move_share(self, whose: OrderName, change: FillChange) -> None:
         """A strategy's part of a position moves."""
         place, share = (change.account, change.symbol), (whose[0], change.account, change.symbol)
-        self._own(share).count_fill(change, *self.known.counted_by(place))
+        held = self._own(share)
+        held.count_fill(change, *self.known.counted_by(place))
+        if change.fees and self.rates.is_told(self.stamp_ns):
+            held.date_fees(change, self.rates.currency, self.rates.rates)
         self.moves.append(Move(*whose, change))
         self.changed_shares[share] = self._dirty_shares[share] = None
 

@@ -16,6 +16,7 @@ from common.messages import (
     MAX_TIME_TO_LIVE_NS,
     AmendOrder,
     Answer,
+    AssetRates,
     Attempt,
     Booked,
     CancelAll,
@@ -144,6 +145,7 @@ class Fold:
             Kind.FILLED_BY_HAND: self._filled_by_hand,
             Kind.DAY_BEGAN: self._day_began,
             Kind.BOOKED: self._booked,
+            Kind.ASSET_RATES: self._asset_rates,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): handler for kind, handler in handlers.items()}
@@ -1180,6 +1182,9 @@ class Fold:
 
     def _day_began(self, record: Record, told: DayBegan) -> None:
         self.books.begin_day(told)
+
+    def _asset_rates(self, record: Record, told: AssetRates) -> None:
+        self.books.take_rates(told)
 
     def _booked(self, record: Record, told: Booked) -> None:
         if not told.qty or told.px < ZERO or not (is_plausible(abs(told.qty)) and is_plausible(told.px)):

@@ -6,7 +6,8 @@ Rules, and their one home:
    `realised` is what closing has brought, `unrealised` what the rest would bring at the price of now, and fees are
    apart: net is realised and unrealised profit less fees.
 2. A fee that was taken in the base asset is not held any more: it counts at what that had cost. Any other fee counts at
-   the rate of now, since the log has no rate of the fill's time: where the rate is none that is fixed, that is told.
+   the rate that the log had of its asset when it was paid; what it had none for, or an old one, counts at the rate of
+   now, and where that is none that is fixed, it is told.
 3. What is in another asset than the currency is converted at the rate of now: a fixed one, or the middle of the book of
    a spot pair, or of pairs one after the other, the shortest way and on equal ways the freshest. Its age is the oldest
    price's.
@@ -14,7 +15,7 @@ Rules, and their one home:
 5. The day's figures are those of now less those of when the day began, both at the rates of now.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +24,7 @@ import msgspec
 from common.contracts import Contract
 from common.orders.books import Books, Day
 from common.orders.facts import VenueFacts
-from common.orders.positions import Position
+from common.orders.positions import DatedFee, Position
 
 ZERO: Final = Decimal(0)
 MAX_HOPS: Final = 3
@@ -112,6 +113,10 @@ class Rates:
         """The rate; None where no way of at most MAX_HOPS pairs leads there."""
         return self._rates.get(asset)
 
+    def moving(self) -> Iterator[tuple[str, Price]]:
+        """The assets whose rate is not the same at all times, with it."""
+        return ((asset, rate) for asset, rate in sorted(self._rates.items()) if asset not in self._fixed)
+
     def is_fixed(self, asset: str) -> bool:
         """Whether the rate is the same at all times."""
         return asset in self._fixed
@@ -148,7 +153,7 @@ class Profit(NamedTuple):
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one part has brought. `realised`, `unrealised` and `fees` are in their own assets; `profit`, and `today` of
     the day, in the reporting currency. `lacks` says what is left out of these, `stale` which prices are too old,
-    `undated` in which assets fees are converted at the rate of now, which may have been another when they were paid.
+    `undated` in which assets some fees are converted at the rate of now, that of when they were paid not being known.
     """
 
     strategy: str
@@ -169,6 +174,7 @@ class _Measured(NamedTuple):
     realised: Decimal
     unrealised: Decimal | None
     fees: dict[str, Decimal]
+    dated: Mapping[str, DatedFee]
 
 
 def lines(held: Held, prices: Mapping[Place, Price], rates: Rates) -> list[Line]:
@@ -192,28 +198,30 @@ def _line(
     part: Part, price: Price | None, rates: Rates, day: Day, opening: Position | None, at_first: Mapping[Place, Decimal]
 ) -> Line:
     position, lacks, stale = part.position, dict[str, None](), dict[str, None]()
-    now = _measure(part, position, None if price is None else price.px)
+    now = _measure(part, position, None if price is None else price.px, rates)
     profit = _converted(part, now, rates, lacks, stale)
     if price is not None and price.is_stale and position.quantity:
         stale[f"price of {position.symbol} at {position.account}, {price.age_ms} ms old"] = None
     today = None
     if day.began_ns:
-        then = _Measured(ZERO, ZERO, {})
+        then = _Measured(ZERO, ZERO, {}, {})
         if opening is not None:
-            then = _measure(part, opening, at_first.get(part.place))
+            then = _measure(part, opening, at_first.get(part.place), rates)
         today = profit.plus(_converted(part, then, rates, lacks, stale, " when the day began"), -1)
     return Line(
         strategy=part.strategy, position=position, currency=part.currency, realised=now.realised,
         unrealised=now.unrealised, fees=now.fees, price=price, profit=profit, today=today, lacks=tuple(lacks),
-        stale=tuple(stale), undated=tuple(asset for asset in now.fees if _is_undated(asset, rates)),
+        stale=tuple(stale), undated=tuple(asset for asset in now.fees if _is_undated(asset, now, rates)),
     )  # fmt: skip
 
 
-def _is_undated(asset: str, rates: Rates) -> bool:
-    return not rates.is_fixed(asset) and rates.find(asset) is not None
+def _is_undated(asset: str, measured: _Measured, rates: Rates) -> bool:
+    dated = measured.dated.get(asset)
+    is_left = dated is None or dated.paid != measured.fees[asset]
+    return is_left and not rates.is_fixed(asset) and rates.find(asset) is not None
 
 
-def _measure(part: Part, position: Position, px: Decimal | None) -> _Measured:
+def _measure(part: Part, position: Position, px: Decimal | None, rates: Rates) -> _Measured:
     """By rules 1 and 2."""
     contract = part.contract
     fees = {asset: paid for asset, paid in position.fees.items() if paid}
@@ -225,7 +233,8 @@ def _measure(part: Part, position: Position, px: Decimal | None) -> _Measured:
     if unrealised is None and px is not None:
         cost = position.average_price if contract.is_spot else position.unit_cost
         unrealised = contract.profit((contract.unit_cost(px) - cost) * position.quantity)
-    return _Measured(position.realised_profit, unrealised, fees)
+    dated = position.dated_fees if position.fees_currency == rates.currency else {}
+    return _Measured(position.realised_profit, unrealised, fees, dated)
 
 
 def _converted(
@@ -245,11 +254,15 @@ def _converted(
             stale[f"rate of {asset}, {rate.age_ms} ms old"] = None
         return amount * rate.px
 
+    def paid_then(paid: Decimal, asset: str) -> Decimal:
+        dated = None if rates.is_fixed(asset) else measured.dated.get(asset)
+        return worth(paid, asset) if dated is None else dated.worth + worth(paid - dated.paid, asset)
+
     if measured.unrealised is None:
         lacks[f"{part.position.symbol} at {part.position.account}, which has no price{when}"] = None
     return Profit(
         worth(measured.realised, part.currency), worth(measured.unrealised or ZERO, part.currency),
-        sum((worth(paid, asset) for asset, paid in measured.fees.items()), ZERO),
+        sum((paid_then(paid, asset) for asset, paid in measured.fees.items()), ZERO),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ difference. A bust is the opposite fill at the same price. Whatever the order of
 the open quantity is the money that moved. Contracts count by the rules of `common.contracts`.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -16,6 +17,21 @@ from common.orders.fills import FillChange
 from common.orders.numbers import ZERO
 
 
+class DatedFee(msgspec.Struct, array_like=True, gc=False):
+    """Of the fees in one asset how much was converted when it was paid, and what that was worth then."""
+
+    paid: Decimal = ZERO
+    worth: Decimal = ZERO
+
+    def add(self, amount: Decimal, rate: Decimal | None) -> None:
+        """So much more was paid at that rate; without one it was given back, at what had been paid on the average."""
+        if rate is None:
+            amount = max(amount, -self.paid)
+            rate = self.worth / self.paid
+        self.paid += amount
+        self.worth = self.worth + amount * rate if self.paid else ZERO
+
+
 class Position(msgspec.Struct, gc=False):
     """One account's position in one symbol. `quantity` in the base asset, prices and profit in the quote asset; of
     contracts quantity is in those, and profit in the asset that they are settled in.
@@ -23,6 +39,8 @@ class Position(msgspec.Struct, gc=False):
     `cash` is what the fills brought and cost in the quote asset, fees apart, or what was settled for contracts; `fills`
     how many there were. `unit_cost` is what the average of contracts is taken of (`Contract.unit_cost`).
     `unpriced_qty` is the quantity of fills whose price is not known yet: prices and profit count it as free until then.
+    `dated_fees` are those of the fees, by asset, that were converted into `fees_currency` when they were paid. They are
+    in no hash: what an older program has folded has none of them, and its fees count as not converted.
     """
 
     venue: str
@@ -36,6 +54,8 @@ class Position(msgspec.Struct, gc=False):
     unpriced_qty: Decimal = ZERO
     account: str = ""
     unit_cost: Decimal = ZERO
+    dated_fees: dict[str, DatedFee] = {}
+    fees_currency: str = ""
 
     def __post_init__(self) -> None:
         """An older snapshot has one name for the venue and the account."""
@@ -60,6 +80,19 @@ class Position(msgspec.Struct, gc=False):
                 self.quantity -= amount
         if not self.quantity:
             self.average_price = ZERO
+
+    def date_fees(self, change: FillChange, currency: str, rates: Mapping[str, Decimal]) -> None:
+        """Convert the fees of a change at the rates of its time. What was converted into another currency is of no use
+        any more."""
+        if self.fees_currency != currency:
+            self.fees_currency, self.dated_fees = currency, {}
+        for asset, amount in change.fees:
+            dated, rate = self.dated_fees.get(asset), rates.get(asset)
+            if change.fills < 0:
+                if dated is not None and dated.paid > ZERO:
+                    dated.add(amount, None)
+            elif rate is not None:
+                self.dated_fees.setdefault(asset, DatedFee()).add(amount, rate)
 
     def _trade(self, qty: Decimal, px: Decimal) -> None:
         held = traded(self.quantity, self.average_price, qty, px)
@@ -99,4 +132,5 @@ class Position(msgspec.Struct, gc=False):
 
 def copy_of(position: Position) -> Position:
     """The position as it stands, which does not move with it."""
-    return msgspec.structs.replace(position, fees=dict(position.fees))
+    dated = {asset: msgspec.structs.replace(each) for asset, each in position.dated_fees.items()}
+    return msgspec.structs.replace(position, fees=dict(position.fees), dated_fees=dated)

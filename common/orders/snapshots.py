@@ -24,6 +24,7 @@ from common.orders.books import (
     Baseline,
     Books,
     Bounds,
+    Converting,
     Day,
     Ended,
     External,
@@ -146,6 +147,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
     own: list[tuple[str, Position]] | None = None
     day: Day = Day()
     forgotten: dict[str, int] = {}
+    rates: Converting = Converting()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -186,6 +188,7 @@ def dump_books(books: Books) -> bytes:
             [(strategy, held) for (strategy, _, _), held in books.own.items()],
             books.day,
             books.names.forgotten,
+            books.rates,
         )
     )
 
@@ -219,7 +222,7 @@ def load_books(
         books.take_shares({(strategy, account, symbol): held for strategy, account, symbol, held in dump.shares})
     else:
         books.take_own(dump.own)
-    books.day = dump.day
+    books.day, books.rates = dump.day, dump.rates
     books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.forgotten, dump.commands)
     books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}

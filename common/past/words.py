@@ -17,6 +17,7 @@ from common.messages import (
     PAYLOADS,
     UNDECODABLE,
     Answer,
+    AssetRates,
     Attempt,
     Booked,
     CancelAll,
@@ -135,6 +136,9 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
             return f"{payload.strategy}/{payload.number} filled {deal} by {payload.by}: {payload.text}"
         case DayBegan():
             return f"{payload.day} {payload.zone}, {len(payload.prices)} prices"
+        case AssetRates():
+            rates = ", ".join(f"{each.asset} {each.rate}" for each in payload.rates)
+            return f"in {payload.currency}: {rates}"
         case Booked():
             source = f" from {payload.from_strategy or 'nobody'}" if payload.is_transfer else ""
             deal = f"{payload.qty} {payload.symbol} at {payload.px}{source}"

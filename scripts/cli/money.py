@@ -61,7 +61,7 @@ def pnl(by: str | None, strategy: str, venue: str, symbol: str, as_json: bool) -
         click.echo(f"stale: {text}")
     if total.undated:
         names = ", ".join(total.undated)
-        click.echo(f"fees paid in {names} are at the rate of now: that of the fills' time is not recorded")
+        click.echo(f"fees paid in {names} are in part at the rate of now: the journal has none of the fills' time")
 
 
 def _is_asked(line: Line, strategy: str, venue: str, symbol: str) -> bool:

@@ -13,7 +13,7 @@ Cancels, questions and the word to open a gate always pass, whatever is halted, 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -23,11 +23,13 @@ from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import is_hashed
 from common.fix.schedule import Schedule
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
     AmendOrder,
+    AssetRate,
+    AssetRates,
     CancelOrder,
     ControlRequest,
     DayBegan,
@@ -45,10 +47,11 @@ from common.messages import (
     TopOfBook,
     cut,
 )
-from common.orders.books import Books
+from common.orders.books import RATES_OLD_NS, Books
 from common.orders.changes import AttemptEnded, AttemptExpired, AttemptSent, Change
 from common.orders.facts import outside
 from common.orders.index import Index, MemoryIndex
+from common.orders.money import Place, Price, rates_in
 from services.risk.by_hand import HaltArguments, Preview, Previewed
 from services.risk.exposure import InFlight, Reservation
 from services.risk.limits import (
@@ -63,6 +66,12 @@ from services.risk.settings import RiskSettings
 from services.risk.state import WRITER, RiskState
 
 ZERO: Final = Decimal(0)
+RATES_NS: Final = 60 * NS_PER_S
+"""So often the log is told what assets are worth: twice within the time that the fold takes it for recent."""
+
+RATES_SOON_NS: Final = 5 * NS_PER_S
+RATE_DIGITS: Final = Context(prec=12)
+assert 2 * RATES_NS < RATES_OLD_NS
 DECISIONS: Final = (AttemptSent, AttemptEnded, AttemptExpired)
 """The changes by which the log decides an attempt."""
 
@@ -123,6 +132,8 @@ class RiskCore(Core):
         self._live = False
         self._announced: int = JournalLevel.NOTHING
         self._day_ends_ns = 0
+        self._rates_due_ns = 0
+        self._rates_told = 0
         self._seen_attempt = state.highest_attempt
 
     @property
@@ -242,6 +253,8 @@ class RiskCore(Core):
             self._look_whether_live()
         if self._live and self._settings.days is not None and state.stamp_ns >= self._day_ends_ns:
             self._begin_day(self._settings.days, now)
+        if self._live and self._settings.currency and state.stamp_ns >= self._rates_due_ns:
+            self._tell_rates(now)
 
     def _begin_day(self, days: Schedule, now: Instant) -> None:
         """The log has come into another day: it is told so with the prices of now, unless it has been."""
@@ -254,11 +267,31 @@ class RiskCore(Core):
             day, zone = days.text(period.start_ns)[:10], days.zone.key
             self._appender.append(Kind.DAY_BEGAN, DayBegan(day, zone, period.start_ns, prices), now)
 
-    def _day_prices(self, now: Instant) -> Iterator[DayPrice]:
+    def _tell_rates(self, now: Instant) -> None:
+        """What assets are worth now, by prices that are fresh; sooner again where more of them became known."""
+        settings, state = self._settings, self.state
+        facts = {name: account.facts for name, account in settings.accounts.items()}
+        rates = rates_in(settings.currency, settings.fixed_rates, facts, dict(self._prices(now)))
+        told = tuple(
+            AssetRate(asset, RATE_DIGITS.plus(rate.px), rate.age_ms)
+            for asset, rate in rates.moving() if not rate.is_stale
+        )  # fmt: skip
+        is_more, self._rates_told = len(told) > self._rates_told, len(told)
+        self._rates_due_ns = state.stamp_ns + (RATES_SOON_NS if is_more or not told else RATES_NS)
+        if told:
+            self._appender.append(Kind.ASSET_RATES, AssetRates(settings.currency, told), now)
+
+    def _prices(self, now: Instant) -> Iterator[tuple[Place, Price]]:
         for account, symbol in self._proposals.places():
             reference = self._proposals.references.find(self.state.books.known.venue_of(account), symbol, now)
             if reference.price is not None:
-                yield DayPrice(account, symbol, reference.price, reference.age_ns // NS_PER_MS)
+                limits = self._settings.accounts.get(account)
+                rules = None if limits is None else limits.symbols.get(symbol)
+                max_age_ms = 0 if rules is None else rules.max_age_ns // NS_PER_MS
+                yield (account, symbol), Price(reference.price, reference.age_ns // NS_PER_MS, max_age_ms)
+
+    def _day_prices(self, now: Instant) -> Iterator[DayPrice]:
+        return (DayPrice(*place, price.px, price.age_ms) for place, price in self._prices(now))
 
     def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
         """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""

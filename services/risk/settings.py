@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from common.config import Config, ConfiguredAccount, RiskConfig, StrategyLimits
@@ -30,7 +31,8 @@ class AccountLimits(NamedTuple):
 
 class RiskSettings(NamedTuple):
     """All of risk's configuration, `accounts` by name. `cancel_reserve_ratio`: the share of a session's rate that only
-    cancels may use. `days`: whose periods are the days that it tells the log of; None tells of none.
+    cancels may use. `days`: whose periods are the days that it tells the log of; None tells of none. `currency`: in
+    what profit is added up, for the rates that it tells the log; "" tells none. `fixed_rates` need not be told.
     """
 
     accounts: Mapping[str, AccountLimits]
@@ -38,6 +40,8 @@ class RiskSettings(NamedTuple):
     default_strategy: StrategyRules
     cancel_reserve_ratio: Decimal
     days: Schedule | None = None
+    currency: str = ""
+    fixed_rates: Mapping[str, Decimal] = MappingProxyType({})
 
     def strategy(self, name: str) -> StrategyRules:
         """The rules of the strategy called `name`."""
@@ -53,6 +57,8 @@ def risk_settings(config: Config) -> RiskSettings:
         default_strategy=_strategy(risk.default_strategy),
         cancel_reserve_ratio=risk.cancel_reserve_ratio,
         days=config.stack.money.to_schedule(),
+        currency=config.stack.money.currency,
+        fixed_rates=config.stack.money.fixed_rates,
     )
 
 

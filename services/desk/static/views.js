@@ -85,7 +85,7 @@ function profitTable(_key, title) {
     const total = it.total || {};
     fill(element, table.element, [...(total.lacks || [])].map((text) => h("p", { class: "warn" }, `not in it: ${text}`)),
       [...(total.stale || [])].map((text) => h("p", { class: "warn" }, `stale: ${text}`)),
-      total.undated && total.undated.length ? h("p", { class: "quiet" }, `Fees paid in ${total.undated.join(", ")} are at the rate of now: that of the fills' time is not recorded.`) : null);
+      total.undated && total.undated.length ? h("p", { class: "quiet" }, `Fees paid in ${total.undated.join(", ")} are in part at the rate of now: the journal has none of the fills' time.`) : null);
   };
   return { element, set };
 }

@@ -78,6 +78,38 @@ def test_a_fee_at_a_rate_of_now_that_may_have_been_another_then_is_said() -> Non
     assert told(bought).undated == (), "what has no rate at all is left out, and named so"
 
 
+def test_a_fee_counts_at_the_rate_of_its_time_and_what_had_none_at_that_of_now() -> None:
+    ledger, position = FillLedger(), Position("v", "S")
+    now = Rates("USDT", {}, [Pair("BNB", "USDT", Price(D(600), 1, 10))])
+    for key, (fee, rates) in enumerate((("2", {"BNB": D(500)}), ("1", {"BNB": D(400)}))):
+        change = ledger.trade("v", "S", str(key), "o", "1", D(1), D(100), D(fee), "BNB")
+        assert change is not None
+        position.count_fill(change, "BTC")
+        position.date_fees(change, "USDT", rates)
+    dated = told(position, rates=now)
+    assert dated.profit.fees == 2 * 500 + 400 and dated.undated == ()
+    assert told(position).profit.fees == 1400 and told(position).lacks == (), "no rate of now is needed"
+    other = told(position, rates=Rates("EUR", {"USDT": D(1)}, [Pair("BNB", "EUR", Price(D(600), 1, 10))]))
+    assert other.profit.fees == 1800 and other.undated == ("BNB",)
+    day = Day("2027-01-15", "UTC", 7, parts=(("maker", copy_of(position)),))
+    change = ledger.trade("v", "S", "late", "o", "1", D(1), D(100), D(1), "BNB")
+    assert change is not None
+    position.count_fill(change, "BTC")
+    line = told(position, rates=now, day=day)
+    assert line.profit.fees == 2000 and line.undated == ("BNB",) and line.today is not None and line.today.fees == 600
+
+
+def test_a_fee_that_is_given_back_with_its_fill_goes_at_what_it_was_worth() -> None:
+    ledger, position = FillLedger(), Position("v", "S")
+    bought = ledger.trade("v", "S", "1", "o", "1", D(1), D(100), D(2), "BNB")
+    assert bought is not None
+    for change, rate in ((bought, D(500)), (bought.opposite(), D(700))):
+        position.count_fill(change, "BTC")
+        position.date_fees(change, "USDT", {"BNB": rate})
+    line = told(position, rates=Rates("USDT", {}, [Pair("BNB", "USDT", Price(D(600), 1, 10))]))
+    assert (line.profit.fees, line.undated) == (D(0), ())
+
+
 def test_a_price_that_is_too_old_counts_and_is_named() -> None:
     line = told(filled(("1", "1", "100", "0", "")), {("v", "S"): Price(D(110), 101, 100)})
     assert line.profit.net == 10 and line.stale == ("price of S at v, 101 ms old",)

@@ -9,6 +9,8 @@ import pytest
 from common.journal import OsFiles, Record, iterate
 from common.messages import (
     Announced,
+    AssetRate,
+    AssetRates,
     Attempt,
     Booked,
     CancelAll,
@@ -78,6 +80,10 @@ SINCE: dict[Kind, tuple[Payload, str]] = {
     Kind.DAY_BEGAN: (
         DayBegan("2026-01-02", "Asia/Tokyo", 1, (DayPrice("generic", "BTCUSDT", Decimal(100), 3),)),
         "2026-01-02 Asia/Tokyo, 1 prices",
+    ),
+    Kind.ASSET_RATES: (
+        AssetRates("USDT", (AssetRate("BTC", Decimal(60000), 3), AssetRate("BNB", Decimal("600.5"), 4))),
+        "in USDT: BTC 60000, BNB 600.5",
     ),
     Kind.BOOKED: (
         Booked("generic", "BTCUSDT", "maker", Decimal(2), Decimal(100), "root/1", "ours", True, "old"),
