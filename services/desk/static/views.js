@@ -95,7 +95,7 @@ export function orders(me) {
   const which = h("select", { "aria-label": "Which orders" }, ["open", "closed", "all"].map((each) => h("option", {}, each)));
   const table = new Table([
     { key: "sent_ms", title: "Sent (UTC)", cell: (r) => clock(r.sent_ms) }, { key: "name", title: "Order" },
-    { key: "status", title: "Status", cell: (r) => badge(r.status, r.unknown ? "bad" : r.open ? "good" : "plain") },
+    { key: "status", title: "Status", cell: (r) => badge(r.status, r.unknown ? "bad" : r.status.startsWith("PENDING") ? "warn" : r.open ? "good" : "plain") },
     { key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, { key: "side", title: "Side", kind: (r) => r.side },
     { key: "type", title: "Type", minor: true, cell: (r) => `${r.type} ${r.tif}` }, amount("qty", "Quantity"), amount("filled", "Filled"),
     { ...num("price", "Price"), cell: (r) => withUnit((r.price || "market") + (r.stop ? ` stop ${r.stop}` : ""), r.price ? r.quote : "") },
@@ -171,13 +171,15 @@ function drawn(chart, plot, samples, currency) {
   }
   plot.replaceChildren();
   if (samples.length < 2) return null;
-  const colours = ["#4c8dff", "#2fbf71", "#e6a23c", "#b37feb", "#36cfc9", "#ff7875"];
+  // Neither green nor red, which are gain and loss everywhere else; the total is in the ink of the page.
+  const colours = ["#4c8dff", "#e6a23c", "#b37feb", "#36cfc9", "#d48bc2", "#8fa3bf"];
+  const bold = getComputedStyle(document.body).getPropertyValue("--ink").trim();
   const ink = getComputedStyle(document.body).getPropertyValue("--quiet").trim();
   const grid = { stroke: getComputedStyle(document.body).getPropertyValue("--line").trim(), width: 1 };
   const made = new window.uPlot({
     width: Math.max(260, plot.clientWidth || 600), height: 220, tzDate: (time) => window.uPlot.tzDate(new Date(time * 1e3), "UTC"),
     axes: [{ stroke: ink, grid, values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1000)) }, { stroke: ink, grid, size: 70, label: currency, labelSize: 20 }],
-    series: [{ label: "UTC", value: (_plot, time) => (time ? clock(time * 1000) : "–") }, ...names.map((name, nth) => ({ label: name, stroke: colours[nth % colours.length], width: name === "total" ? 3 : 1.5, points: { show: samples.length < 3 } }))],
+    series: [{ label: "UTC", value: (_plot, time) => (time ? clock(time * 1000) : "–") }, ...names.map((name, nth) => ({ label: name, stroke: name === "total" ? bold : colours[nth % colours.length], width: name === "total" ? 3 : 1.5, points: { show: samples.length < 3 } }))],
   }, data, plot);
   new ResizeObserver(() => made.setSize({ width: Math.max(260, plot.clientWidth), height: 220 })).observe(plot);
   return { plot: made, mark };

@@ -45,6 +45,7 @@ def test_a_person_at_the_desk(tmp_path: Path) -> None:
                 lsn = await send_and_cancel(tab)
                 await go_back(tab, lsn)
                 await look_at_the_market(tab)
+                await look_by_phone(tab)
                 await watch_one_stop(tab, stack)
                 await cut_a_session(tab, stack)
                 await log_out_and_on(tab)
@@ -105,6 +106,16 @@ async def look_at_the_market(tab: Tab) -> None:
     """The depth of the first symbol, which nobody is told unasked."""
     await tab.run("location.hash = 'market'")
     await tab.see("document.querySelectorAll('.columns meter').length > 4")
+
+
+async def look_by_phone(tab: Tab) -> None:
+    """How old all of it is stands on a narrow page as well, and nothing is wider than that."""
+    await tab.do("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    for page in ("overview", "orders", "positions", "market"):
+        await tab.run(f"location.hash = {page!r}")
+        await tab.see("document.getElementById('ages').getBoundingClientRect().height > 0")
+        await tab.see("document.documentElement.scrollWidth <= 390")
+    await tab.do("Emulation.clearDeviceMetricsOverride")
 
 
 async def watch_one_stop(tab: Tab, stack: PrivateStack) -> None:
