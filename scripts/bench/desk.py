@@ -27,6 +27,7 @@ from aiohttp import ClientSession, CookieJar
 
 from common.actor.control import NoAnswer, NotRunning, ask
 from common.config import CHECKOUT, Config, load
+from scripts.bench.figures import cpu_s
 from scripts.bench.long_journal import PacedJournal
 from scripts.bench.ring import ROOMY, BenchFailed, Taker, measure_paced, measure_rate
 from scripts.stack import PrivateStack, own_ports
@@ -216,13 +217,7 @@ def _status(config: Config) -> _Status:
         told = ask(config.reach, "desk", "status", {}, COME_UP_S)
     except (NotRunning, NoAnswer) as error:
         raise BenchFailed(f"the desk does not say how it is: {error}") from error
-    return _Status(int(str(told["lsn"])), _cpu_s(int(str(told["pid"]))), int(str(told["memory_bytes"])))
-
-
-def _cpu_s(process: int) -> float:
-    """The CPU time that a process has had, its own and the system's for it; not that of programs which it has run."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return _Status(int(str(told["lsn"])), cpu_s(int(str(told["pid"]))), int(str(told["memory_bytes"])))
 
 
 def _figures(count: int, looked: Looked, before: _Status, after: _Status, took_s: float) -> DeskFigures:

@@ -1,7 +1,9 @@
-"""What a ring was measured to do."""
+"""What a ring was measured to do, and what a process has cost."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,9 @@ def percentiles_us(trips_ns: Sequence[int]) -> dict[str, float]:
     return {
         name: round(ranked[min(len(ranked) - 1, int(len(ranked) * share))] / 1000, 1) for name, share in shares.items()
     }
+
+
+def cpu_s(process: int) -> float:
+    """The CPU time that a process has had, its own and the system's for it; not that of programs which it has run."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -14,6 +14,7 @@ from scripts.cli.bench_codec import codec
 from scripts.cli.bench_desk import desk, past
 from scripts.cli.bench_journal import journal
 from scripts.cli.bench_shown import AS_JSON, show
+from scripts.cli.bench_venues import venues
 from scripts.cli.bridge import VENUE
 from scripts.cli.errors import CommandError
 from scripts.stack import StackFailed
@@ -38,6 +39,7 @@ bench.add_command(codec)
 bench.add_command(desk)
 bench.add_command(past)
 bench.add_command(journal)
+bench.add_command(venues)
 
 
 @bench.command()

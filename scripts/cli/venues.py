@@ -55,7 +55,7 @@ def venues() -> None:
 def list_venues(as_json: bool) -> None:
     """Every venue that has a file in the configuration's folder, and whether the stack serves it."""
     served = load().venues
-    found = _all_venues()
+    found = all_venues()
     rows = [_row(venue, is_served=name in served) for name, venue in found.items()]
     if as_json:
         click.echo(orjson.dumps(rows))
@@ -139,7 +139,7 @@ _WEIGHT = (
 Checked = tuple[Finding, ExitStatus]
 
 
-def _all_venues() -> dict[str, VenueConfig]:
+def all_venues() -> dict[str, VenueConfig]:
     """Every enabled venue of the folder, by name, whatever the stack serves."""
     names = sorted(file.stem for file in load(before_start=True).paths.config.glob("*.toml"))
     found: dict[str, VenueConfig] = {}
@@ -154,7 +154,7 @@ def _all_venues() -> dict[str, VenueConfig]:
 
 def _venue(name: str) -> VenueConfig:
     """Raises CommandError with the usage status where there is none of that name."""
-    found = _all_venues()
+    found = all_venues()
     known_name("venue", name or "?", found)
     return found[name]
 

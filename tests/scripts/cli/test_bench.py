@@ -1,9 +1,12 @@
 """Each benchmark's figures stand beside a peer's, under a line that says which interpreter took them."""
 
+from typing import Any
+
 import orjson
 from click.testing import CliRunner
 
 from scripts.cli.bench import bench
+from scripts.cli.errors import CommandError
 from scripts.interpreter import interpreter
 
 
@@ -52,3 +55,16 @@ def test_a_moment_of_the_past_begins_at_the_snapshot_before_it() -> None:
     moments: list[dict[str, float]] = figures["moments"]  # type: ignore[assignment]
     assert [each["lsn"] for each in moments] == [299, 899]
     assert all(each["wall_s"] > 0 and each["cpu_s"] > 0 for each in moments)
+
+
+def test_an_idle_venue_costs_memory_and_little_cpu_and_quotes_once_the_maker_is_there() -> None:
+    figures = document("venues", "--venues", "generic", "--seconds", "0.5")
+    generic: dict[str, Any] = figures["venues"]["generic"]  # type: ignore[assignment]
+    assert generic["processes"] == 2 and generic["memory_mb"] > 10 and generic["exchange_memory_mb"] > 10
+    assert 0 <= generic["cpu_percent"] < 200 and figures["rest_memory_mb"] > 10  # type: ignore[operator]
+    assert generic["quotes"] >= 1 and generic["books"] == "equal"
+
+
+def test_a_venue_that_is_none_is_not_measured() -> None:
+    done = CliRunner().invoke(bench, ["venues", "--venues", "nowhere"])
+    assert isinstance(done.exception, CommandError) and "nowhere: no such venue" in str(done.exception)
