@@ -76,6 +76,12 @@ Side = Literal["1", "2"]
 OrdType = Literal["1", "2", "3", "4", "P"]
 TimeInForce = Literal["1", "3", "4", "6"]
 Instructions = Literal["", "6", "E", "6E"]
+Contingency = Literal["", "1", "2"]
+ONE_CANCELS_OTHER: Contingency = "1"
+ONE_TRIGGERS_OTHER: Contingency = "2"
+MOST_FURTHER_ORDERS = 2
+"""An order list has so many orders behind its first one at most."""
+
 PegPriceType = Literal["", "4", "5", "8"]
 PegOffsetType = Literal["", "0", "1", "3"]
 SIDE_BUY: Side = "1"
@@ -413,11 +419,23 @@ class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
     risk_epoch: int = 0
 
 
+class ListedOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A further order of an order list, with the names that it goes by from orders on."""
+
+    terms: Terms
+    attempt: Attempt
+    cl_ord_id: str
+
+
 class NewOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="new_order"):
     """orders -> risk -> session: a NewOrderSingle(D) to be sent. The order's name is (`strategy`, `number`).
 
     `by` is the person who wants it, "" nobody but the strategy; `cause` what it follows from: a signal, a parent order,
     an alert.
+
+    With `further` orders it is a list, sent in one message: ContingencyType(1385) `contingency` "1" is two orders of
+    which one cancels the other, "2" a first one that, once it is filled, triggers one other or two of which one cancels
+    the other. They are named by the numbers behind the command's own.
     """
 
     attempt: Attempt
@@ -435,10 +453,28 @@ class NewOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, 
     by: str = ""
     cause: str = ""
     stamps: Stamps = Stamps()
+    contingency: Contingency = ""
+    further: tuple[ListedOrder, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.account:
             name_as_before(self, self.venue)
+
+    @property
+    def orders(self) -> "tuple[NewOrder, ...]":
+        """Each order that it opens, as a command of its own."""
+        if not self.further:
+            return (self,)
+        alone = msgspec.structs.replace(self, contingency="", further=())
+        return (
+            alone,
+            *(
+                msgspec.structs.replace(
+                    alone, attempt=each.attempt, number=self.number + index, terms=each.terms, cl_ord_id=each.cl_ord_id
+                )
+                for index, each in enumerate(self.further, 1)
+            ),
+        )
 
 
 class AmendOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend_order"):
@@ -1455,6 +1491,10 @@ class NewOrderRequest(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=
     `by`: The person who wants it; "" is nobody but the strategy.
     `cause`: What it follows from, such as a signal, a parent order or an alert.
     `sent_ns`: When the strategy gave it, by its own wall clock (Unix, ns).
+    `contingency`: ContingencyType(1385) of an order list: `"1"` of its two orders one cancels the other, `"2"` the
+    first triggers one other, or two of which one cancels the other, once it is filled; `""` of a single order.
+    `further`: The terms of the list's other orders. Each is named by the next number behind the command's own, so the
+    next command's number is behind theirs.
     """
 
     epoch: int
@@ -1468,6 +1508,8 @@ class NewOrderRequest(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=
     by: str = ""
     cause: str = ""
     sent_ns: int = 0
+    contingency: Contingency = ""
+    further: tuple[Terms, ...] = ()
 
 
 class AmendRequest(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="amend?"):
@@ -1750,6 +1792,7 @@ class OrderEvent(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False
     open again, by a bust or a late word of the venue.
     `account`: The account that the order is of.
     `triggered`: Of a stop or stop-limit order: whether its stop price was reached, as far as the venue has told.
+    `list_number`: Of an order of a list: the number of the list's first order; 0 of any other.
     """
 
     lsn: int
@@ -1781,6 +1824,7 @@ class OrderEvent(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False
     open: bool = False
     account: str = ""
     triggered: bool = False
+    list_number: int = 0
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -1871,6 +1915,9 @@ class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     silent_after_ns: Count = 0
 
 
+FurtherTerms = Annotated[tuple[Terms, ...], msgspec.Meta(max_length=MOST_FURTHER_ORDERS)]
+
+
 class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=False, tag="new_order?"):
     """`NewOrderRequest` as the link takes it."""
 
@@ -1884,6 +1931,7 @@ class BoundedNewOrderRequest(NewOrderRequest, array_like=True, frozen=True, gc=F
     by: Name = ""
     cause: Text = ""
     sent_ns: Count = 0
+    further: FurtherTerms = ()
 
 
 class BoundedAmendRequest(AmendRequest, array_like=True, frozen=True, gc=False, tag="amend?"):

@@ -17,8 +17,10 @@ from common.messages import (
     CancelOrder,
     CancelRequest,
     ClientRequest,
+    ListedOrder,
     NewOrder,
     NewOrderRequest,
+    Terms,
 )
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,7 +87,15 @@ def _new_identity(order: NewOrderRequest | NewOrder) -> bytes:
     further = tuple((name, _normal(value) if isinstance(value, Decimal) else value) for name, value in terms.further)
     # Older identities know neither an account, which was called like its venue, nor further terms.
     whose = () if order.account in ("", order.venue) else (order.account,)
-    return b"n" + _digest((*body, *whose, *((further,) if further else ())))
+    listed = () if not order.further else (order.contingency, *(_listed(each) for each in order.further))
+    return b"n" + _digest((*body, *whose, *((further,) if further else ()), *listed))
+
+
+def _listed(order: Terms | ListedOrder) -> tuple[object, ...]:
+    """The terms of a list's further order, whatever else a command says of it."""
+    terms = order if isinstance(order, Terms) else order.terms
+    values = msgspec.structs.astuple(terms)
+    return tuple(_normal(value) if isinstance(value, Decimal) else value for value in values)
 
 
 def _normal(number: Decimal) -> Decimal:

@@ -155,7 +155,28 @@ class Triggered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=11):
     stamp_ns: int
 
 
-Change = Deposited | Placed | Rested | Traded | Closed | Amended | Numbered | Sent | Listed | Corrected | Triggered
+class Released(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=12):
+    """The first order of a list was filled: one that was pending is placed."""
+
+    order_id: int
+    exec_id: int
+    stamp_ns: int
+
+
+Change = (
+    Deposited
+    | Placed
+    | Rested
+    | Traded
+    | Closed
+    | Amended
+    | Numbered
+    | Sent
+    | Listed
+    | Corrected
+    | Triggered
+    | Released
+)
 
 encode_changes = msgspec.msgpack.Encoder().encode
 """A list of changes as a record's payload."""

@@ -4,11 +4,11 @@ Every decision becomes changes that are applied, told to `listener` and kept unt
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from itertools import islice
 
-from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Rested, Traded, Triggered
+from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Released, Rested, Traded, Triggered
 from common.exchange.history import TradeRow
 from common.exchange.order import (
     BASIS_POINTS,
@@ -91,6 +91,8 @@ class Cause(enum.StrEnum):
     SCREEN = "screen"
     DISCONNECTED = "disconnected"
     WOULD_TAKE = "would_take"
+    RIVAL = "rival"
+    LIST = "list"
 
 
 Listener = Callable[[Change, Order, Instant, Asked | None], None]
@@ -113,6 +115,7 @@ class Engine:
         self.iceberg_parts = 0
         self._changes: list[Change] = []
         self._trades: list[Traded] = []
+        self._filled: list[int] = []
 
     def take_trades(self) -> list[Traded]:
         """The trades since the last call, in order, for market data."""
@@ -151,6 +154,8 @@ class Engine:
             return Refusal.DUPLICATE
         if len(state.open_by_symbol.get((terms.account, terms.symbol), ())) >= self._max_open_orders:
             return Refusal.TOO_MANY_ORDERS
+        if terms.pending:
+            return None
         if not self._affords(instrument, terms):
             return Refusal.BALANCE
         if terms.reduce_only and not self._reducible(terms):
@@ -194,6 +199,21 @@ class Engine:
             self._wake(order.symbol, now)
         return order
 
+    def check_list(self, orders: Sequence[Terms], wall_ns: int = 0) -> Refusal | None:
+        """Whether all orders of a list may be placed: each by itself, since of those that are exclusive one trades."""
+        if len({terms.cl_ord_id for terms in orders}) < len(orders):
+            return Refusal.DUPLICATE
+        return next((found for terms in orders if (found := self.check(terms, wall_ns)) is not None), None)
+
+    def place_list(self, orders: Sequence[Terms], now: Instant, asked: Asked | None = None) -> list[Order]:
+        """Place a list that `check_list` let through: the pending ones wait until the first one is filled."""
+        placed = [self._take_in(terms, now, asked) for terms in orders]
+        for order in placed:
+            if order.is_open and not order.sleeps and not order.waits:
+                self._work(order, now)
+        self._wake(orders[0].symbol, now)
+        return placed
+
     def place_to_cancel(self, terms: Terms, now: Instant, cause: Cause) -> Order:
         """Take in an order and cancel it unmatched, as a venue does that refuses some only once they are accepted."""
         order = self._take_in(terms, now, None)
@@ -228,18 +248,52 @@ class Engine:
             self._close(order, self.ends_as, Cause.UNFILLED, now)
 
     def _wake(self, symbol: str, now: Instant) -> None:
-        """Trigger the stop orders that the last trade has reached, oldest first; each may trade, and reach others."""
-        state, last_px = self.state, self.state.books[symbol].last_px
-        while last_px is not None:
+        """Trigger the stop orders that the last trade has reached, oldest first, and place what a filled order of its
+        list has released; each may trade, and reach others."""
+        state = self.state
+        while True:
+            if self._filled:
+                self._release(self._filled.pop(0), now)
+                continue
+            last_px = state.books[symbol].last_px
+            if last_px is None:
+                return
             order = next((each for each in state.stops[symbol].values() if each.is_reached(last_px)), None)
             if order is None:
                 return
             self._do(Triggered(order.order_id, state.next_exec_id, now.wall_ns), order, now)
+            self._drop_rivals(order, now)
             if order.price is None and not self._affords(state.instruments[symbol], order.terms):
                 self._close(order, self.ends_as, Cause.NO_BALANCE, now)
             else:
                 self._work(order, now)
-            last_px = state.books[symbol].last_px
+
+    def _release(self, list_id: int, now: Instant) -> None:
+        """The first order of a list is filled: what was pending is placed, as far as it can be."""
+        for order in list(self.state.lists.get(list_id, {}).values()):
+            if not (order.is_open and order.waits):
+                continue
+            instrument, book = self.state.instruments[order.symbol], self.state.books[order.symbol]
+            asset = instrument.quote if order.side == BUY else instrument.base
+            free = self.state.accounts.balance(order.account, asset).free
+            if instrument.contract.is_spot and self.state.more_needed(order) > free:
+                self._close(order, self.ends_as, Cause.NO_BALANCE, now)
+                continue
+            self._do(Released(order.order_id, self.state.next_exec_id, now.wall_ns), order, now)
+            if order.sleeps:
+                continue
+            if order.post_only and book.crosses(order.side, order.price):
+                self._close(order, self.ends_as, Cause.WOULD_TAKE, now)
+            else:
+                self._work(order, now)
+
+    def _drop_rivals(self, order: Order, now: Instant) -> None:
+        """Of exclusive orders one alone trades: the others expire."""
+        if not order.terms.exclusive:
+            return
+        for other in list(self.state.lists.get(order.terms.list_id, {}).values()):
+            if other is not order and other.terms.exclusive:
+                self._close_alone(other, self.ends_as, Cause.RIVAL, now)
 
     def _match(self, taker: Order, now: Instant) -> None:
         book = self.state.books[taker.symbol]
@@ -293,6 +347,8 @@ class Engine:
         px = maker.price
         assert px is not None
         state = self.state
+        for order in (maker, taker):
+            self._drop_rivals(order, now)
         change = Traded(
             state.books[maker.symbol].trade_id + 1, state.next_exec_id, maker.symbol, maker.order_id, taker.order_id,
             px, qty, self._fee(maker, self._fee_rate_maker, px, qty), self._fee(taker, self._fee_rate_taker, px, qty),
@@ -302,6 +358,9 @@ class Engine:
         self._trades.append(change)
         self._told(change, maker, now, asked)
         self._told(change, taker, now, asked)
+        for order in (maker, taker):
+            if not order.is_open and order.order_id == order.terms.list_id:
+                self._filled.append(order.terms.list_id)
 
     def _fee(self, order: Order, rate: Decimal, px: Decimal, qty: Decimal) -> Decimal:
         """A share of the fill, in the asset that fees of that side are taken in."""
@@ -399,7 +458,8 @@ class Engine:
         """Cancel every open order of an account in a symbol; returns them."""
         orders = self.state.open_orders(account, symbol)
         for order in orders:
-            self.cancel(order, now, Cause.MASS_CANCEL)
+            if order.is_open:
+                self.cancel(order, now, Cause.MASS_CANCEL)
         return orders
 
     def check_reduce(self, order: Order, cl_ord_id: str, order_qty: Decimal) -> Refusal | None:
@@ -463,6 +523,15 @@ class Engine:
         return self.state.accounts.balance(order.account, instrument.base).free >= leaves_qty - order.leaves_qty
 
     def _close(self, order: Order, ord_status: str, cause: Cause, now: Instant, asked: Asked | None = None) -> None:
+        """End an order, and with it all of its list."""
+        self._close_alone(order, ord_status, cause, now, asked)
+        for other in list(self.state.lists.get(order.terms.list_id, {}).values()) if order.terms.list_id else ():
+            if other.is_open:
+                self._close_alone(other, ord_status, Cause.LIST, now)
+
+    def _close_alone(
+        self, order: Order, ord_status: str, cause: Cause, now: Instant, asked: Asked | None = None
+    ) -> None:
         closed = Closed(order.order_id, self.state.next_exec_id, ord_status, now.wall_ns, cause.value)
         self._do(closed, order, now, asked)
 

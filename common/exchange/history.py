@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from common.exchange.changes import Corrected, Traded
-from common.exchange.order import CANCELED, FILLED, Order, Terms
+from common.exchange.order import CANCELED, FILLED, PENDING_NEW, Order, Terms
 from common.exchange.settings import Instrument
 
 
@@ -53,8 +53,8 @@ class TradeRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def closed_order(order: Order) -> ClosedOrder:
     """An order as the history keeps it; also the form in which an open one is looked at."""
     return ClosedOrder(
-        order.order_id, order.terms, order.cum_qty, order.cum_quote, order.ord_status, order.stamp_ns, order.updated_ns,
-        order.former_names,
+        order.order_id, order.terms, order.cum_qty, order.cum_quote, PENDING_NEW if order.waits else order.ord_status,
+        order.stamp_ns, order.updated_ns, order.former_names,
     )  # fmt: skip
 
 

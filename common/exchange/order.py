@@ -22,6 +22,7 @@ FILLED = "2"
 CANCELED = "4"
 REJECTED = "8"
 EXPIRED = "C"
+PENDING_NEW = "A"
 
 NO_PREVENTION = "1"
 EXPIRE_TAKER = "2"
@@ -53,7 +54,9 @@ class Terms(NamedTuple):
     from which `order_qty` follows. `take_profit`: it wakes below its stop price for a buy and above for a sale.
     `peg_price_type`: PegPriceType(1094): 8 of a trailing stop, whose stop price stays `peg_offset` from the best trade
     since it tracks, in basis points or in the quote asset (`peg_offset_type`, PegOffsetType(836), 1 or 0); 4 and 5 of
-    one that got its price from the other or its own side of the book, `peg_offset` levels deep.
+    one that got its price from the other or its own side of the book, `peg_offset` levels deep. `list_id` names the
+    list that it is of by the id of its first order, `cl_list_id` by the client's own name: `pending` orders wait until
+    the first one is filled, and of those that are `exclusive` one alone trades.
     """
 
     account: str
@@ -76,6 +79,10 @@ class Terms(NamedTuple):
     peg_price_type: str = ""
     peg_offset: Decimal | None = None
     peg_offset_type: str = ""
+    list_id: int = 0
+    cl_list_id: str = ""
+    pending: bool = False
+    exclusive: bool = False
 
     @property
     def is_trailing(self) -> bool:
@@ -129,7 +136,8 @@ class Order:
 
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "display_qty", "expire_ns", "former_names",
-        "ord_status", "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "resting", "self_trade",
+        "holds", "ord_status", "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "released",
+        "resting", "self_trade",
         "session", "shown_qty", "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "trailed_px",
         "triggered", "updated_ns",
     )  # fmt: skip
@@ -147,6 +155,8 @@ class Order:
         self.resting = False
         self.triggered = False
         self.trailed_px: Decimal | None = None
+        self.holds = False
+        self.released = not terms.pending
         self.stamp_ns = stamp_ns
         self.updated_ns = stamp_ns
         self.former_names: tuple[str, ...] = ()
@@ -171,6 +181,11 @@ class Order:
         """The next part of an iceberg order is what is seen of it."""
         if self.display_qty is not None:
             self.shown_qty = min(self.display_qty, self.leaves_qty)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is pending: the first order of its list is not filled yet."""
+        return not self.released
 
     @property
     def sleeps(self) -> bool:

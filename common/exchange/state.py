@@ -17,12 +17,13 @@ from common.exchange.changes import (
     Listed,
     Numbered,
     Placed,
+    Released,
     Rested,
     Sent,
     Traded,
     Triggered,
 )
-from common.exchange.order import FILLED, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
+from common.exchange.order import BUY, FILLED, NEW, PARTIALLY_FILLED, ZERO, Order, Terms
 from common.exchange.settings import Instrument
 from common.exchange.tape import Candle, PublicTrade, Tape
 from common.journal.errors import JournalError
@@ -55,6 +56,8 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     triggered: bool = False
     shown_qty: Decimal = ZERO
     trailed_px: Decimal | None = None
+    released: bool = True
+    holds: bool | None = None
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -117,6 +120,7 @@ class State:
         self.open_by_symbol: dict[tuple[str, str], dict[int, Order]] = {}
         self.stops: dict[str, dict[int, Order]] = {symbol: {} for symbol in self.instruments}
         self.expiring: dict[int, Order] = {}
+        self.lists: dict[int, dict[int, Order]] = {}
         self.accounts = Accounts()
         self.sessions: dict[str, SessionNumbers] = {}
         self.next_order_id = 1
@@ -169,13 +173,51 @@ class State:
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
         if order.account:
             self._register(order)
-            self._lock(order, order.order_qty)
+            self._hold(order)
+
+    def _hold(self, order: Order) -> None:
+        """Lock what it needs. A pending order needs nothing yet, and of exclusive ones the dearest alone does."""
+        if order.waits:
+            return
+        holder = self._holder(order)
+        if holder is not None:
+            if self._need(order, order.leaves_qty) <= self._need(holder, holder.leaves_qty):
+                return
+            self._lock(holder, -holder.leaves_qty)
+            holder.holds = False
+        order.holds = True
+        self._lock(order, order.leaves_qty)
+
+    def _holder(self, order: Order) -> Order | None:
+        """The other exclusive order of its list for which funds are locked."""
+        if not order.terms.exclusive:
+            return None
+        listed = self.lists.get(order.terms.list_id, {}).values()
+        return next((each for each in listed if each is not order and each.terms.exclusive and each.holds), None)
+
+    def more_needed(self, order: Order) -> Decimal:
+        """What has to be free for an order that is to be placed, beside what is locked for its rival."""
+        holder = self._holder(order)
+        held = ZERO if holder is None else self._need(holder, holder.leaves_qty)
+        return self._need(order, order.leaves_qty) - held
+
+    def _need(self, order: Order, qty: Decimal) -> Decimal:
+        if order.price is None:
+            return ZERO
+        return order.price * qty if order.side == BUY else qty
+
+    def _released(self, change: Released) -> None:
+        order = self.orders[change.order_id]
+        self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        order.released, order.updated_ns = True, change.stamp_ns
+        self._keep(order)
+        self._hold(order)
 
     def _keep(self, order: Order) -> None:
         """Where what wakes it, and what ends it, finds it."""
-        if order.sleeps:
+        if order.sleeps and not order.waits:
             self.stops[order.symbol][order.order_id] = order
-        if order.terms.is_trailing and order.stop_px is None and order.trailed_px is None:
+        if order.terms.is_trailing and order.stop_px is None and order.trailed_px is None and not order.waits:
             # It follows from where the market is when it comes.
             order.track(self.books[order.symbol].last_px or self.instruments[order.symbol].start_price)
         if order.expire_ns:
@@ -243,7 +285,7 @@ class State:
         order = self.orders[change.order_id]
         leaves_qty = order.leaves_qty
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
-        if order.account:
+        if order.account and order.holds:
             self._lock(order, -leaves_qty)
         order.ord_status = change.ord_status
         order.updated_ns = change.stamp_ns
@@ -279,7 +321,24 @@ class State:
         numbers.next_outbound = change.msg_seq_num + 1
         self._past.sent(change)
 
+    def _leave_list(self, order: Order) -> None:
+        """What was locked for it is locked for the dearest of those that were exclusive with it."""
+        listed = self.lists.get(order.terms.list_id)
+        if listed is None:
+            return
+        listed.pop(order.order_id, None)
+        if not listed:
+            del self.lists[order.terms.list_id]
+        was_held, order.holds = order.holds, False
+        rivals = [each for each in listed.values() if each.terms.exclusive and not each.waits]
+        if was_held and order.terms.exclusive and rivals:
+            heir = max(rivals, key=lambda each: self._need(each, each.leaves_qty))
+            heir.holds = True
+            self._lock(heir, heir.leaves_qty)
+
     def _register(self, order: Order) -> None:
+        if order.terms.list_id:
+            self.lists.setdefault(order.terms.list_id, {})[order.order_id] = order
         self.names[order.account, order.cl_ord_id] = order.order_id
         self.open_by_symbol.setdefault((order.account, order.symbol), {})[order.order_id] = order
 
@@ -294,6 +353,7 @@ class State:
             book.update_id += 1
             book.side(order.side).remove(order, leaves_qty)
         del self.orders[order.order_id]
+        self._leave_list(order)
         self.stops[order.symbol].pop(order.order_id, None)
         self.expiring.pop(order.order_id, None)
         if not order.account:
@@ -338,6 +398,8 @@ class State:
         for symbol, stops in self.stops.items():
             self.stops[symbol] = dict(sorted(stops.items()))
         # A dict of an account's orders is oldest first, as it was.
+        for list_id, listed in self.lists.items():
+            self.lists[list_id] = dict(sorted(listed.items()))
         for key, orders in self.open_by_symbol.items():
             self.open_by_symbol[key] = dict(sorted(orders.items()))
         for account, asset, free, locked in dump.balances:
@@ -363,6 +425,9 @@ class State:
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
         order.amendments, order.triggered, order.trailed_px = row.amendments, row.triggered, row.trailed_px
+        order.released = row.released
+        # Before there were lists funds were locked for every order.
+        order.holds = bool(order.account) if row.holds is None else row.holds
         self.orders[order.order_id] = order
         self._keep(order)
         if order.account:
@@ -378,6 +443,7 @@ def _row(o: Order) -> OrderRow:
     return OrderRow(
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
         o.former_names, o.amendments, o.triggered, o.shown_qty, o.trailed_px,
+        o.released, o.holds,
     )  # fmt: skip
 
 
@@ -389,6 +455,7 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     Closed: State._closed,
     Corrected: State._corrected,
     Triggered: State._triggered,
+    Released: State._released,
     Amended: State._amended,
     Numbered: State._numbered,
     Sent: State._sent,

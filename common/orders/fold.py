@@ -14,6 +14,7 @@ from common.journal.frames import EPOCH, Record
 from common.left_out import Unfoldable
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    MOST_FURTHER_ORDERS,
     AmendOrder,
     Answer,
     AssetRates,
@@ -194,7 +195,8 @@ class Fold:
         if outbound.generation == session.generation and outbound.msg_seq_num > session.last_outbound:
             session.last_outbound = outbound.msg_seq_num
         if isinstance(command, NewOrder):
-            self._number_attempt(command.attempt)
+            for each in command.orders:
+                self._number_attempt(each.attempt)
             self._new_sent(record, outbound, command)
         elif isinstance(command, AmendOrder):
             self._number_attempt(command.attempt)
@@ -218,20 +220,34 @@ class Fold:
         if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
-        if self._is_name_taken(command):
+        orders = command.orders
+        if any(map(self._is_name_taken, orders)):
             self._changes.append(AttemptSent(command.attempt))
             theirs = f"another order of that name was sent as {command.cl_ord_id}"
             name = f"{command.strategy}/{command.number}"
             self._differs(command.account, name, "sent", theirs, "counted as nobody's")
             return
         sent_ns = self._sent_ns(record, outbound)
-        order = Order.sent(command, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num)
-        books.add_order(order)
-        self._decide(record, command, "sent", Reason.NONE, "")
-        self._changes += (AttemptSent(command.attempt), OrderChanged(order, "pending_new"))
-        for wished in books.cancel_alls_at(record.stamp_ns):
-            if covers(wished, order, was_under_way=True):
-                self._wish_of_all(order, wished)
+        list_number = command.number if command.further else 0
+        for index, each in enumerate(orders):
+            order = Order.sent(each, record.lsn, sent_ns, outbound.connection, outbound.msg_seq_num, list_number)
+            books.add_order(order)
+            # The list's name is its first order's: a repeat of the request is told by all of it.
+            self._decide(record, each if index else command, "sent", Reason.NONE, "")
+            self._changes += (AttemptSent(each.attempt), OrderChanged(order, "pending_new"))
+            for wished in books.cancel_alls_at(record.stamp_ns):
+                if covers(wished, order, was_under_way=True):
+                    self._wish_of_all(order, wished)
+
+    def _sent_with(self, attempt: Attempt) -> list[Attempt]:
+        """Every attempt that left in the message of this one: those of its list, where it is that of a list's first
+        order."""
+        first = self.books.by_id.get(sent_name(attempt, self.books.by_id))
+        if first is None or not first.list_number or first.attempt != attempt or first.number != first.list_number:
+            return [attempt]
+        numbers = range(first.number, first.number + 1 + MOST_FURTHER_ORDERS)
+        orders = (self.books.orders.get((first.strategy, number)) for number in numbers)
+        return [each.attempt for each in orders if each is not None and each.list_number == first.list_number]
 
     def _is_name_taken(self, command: NewOrder) -> bool:
         """Whether the name is another order's, in memory or out of it: a second one would take its place."""
@@ -318,15 +334,18 @@ class Fold:
         self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
 
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
-        if withdrawn.attempt is None:
-            return
-        name = sent_name(withdrawn.attempt, self.books.by_id)
+        if withdrawn.attempt is not None:
+            for attempt in self._sent_with(withdrawn.attempt):
+                self._one_withdrawn(record, msgspec.structs.replace(withdrawn, attempt=attempt), attempt)
+
+    def _one_withdrawn(self, record: Record, withdrawn: Withdrawn, attempt: Attempt) -> None:
+        name = sent_name(attempt, self.books.by_id)
         order = self.books.by_id.get(name)
-        self._changes.append(AttemptEnded(withdrawn.attempt, withdrawn.reason, None))
+        self._changes.append(AttemptEnded(attempt, withdrawn.reason, None))
         if order is None:
-            self.outcomes.see(withdrawn.attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
+            self.outcomes.see(attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
             return
-        if order.attempt == withdrawn.attempt:
+        if order.attempt == attempt:
             if order.legs[0].word or order.ending is not None:
                 return
             ends = order.conclude(order.legs[0], OrderStatus.WITHDRAWN, withdrawn.reason)
@@ -347,7 +366,8 @@ class Fold:
 
     def _gap_filled(self, record: Record, gap: GapFilled) -> None:
         for attempt in gap.attempts:
-            self._not_received(record, attempt)
+            for each in self._sent_with(attempt):
+                self._not_received(record, each)
 
     def _not_received(self, record: Record, attempt: Attempt) -> None:
         """The venue asked for it: it never had it, unless it has said anything of it, be it unreadable."""
@@ -784,6 +804,13 @@ class Fold:
         return amendment or _cancel_of(order, leg)
 
     def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
+        """A message that was rejected was so for each order in it."""
+        attempts = [None] if event.attempt is None else self._sent_with(event.attempt)
+        for index, attempt in enumerate(attempts):
+            name = "" if index else event.cl_ord_id
+            self._one_rejected(record, venue, msgspec.structs.replace(event, attempt=attempt, cl_ord_id=name))
+
+    def _one_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
         name = event.cl_ord_id or (sent_name(event.attempt, self.books.by_id) if event.attempt is not None else "")
         order = self.books.by_id.get(name)
         if event.attempt is not None:

@@ -126,7 +126,8 @@ class Order(OfTerms, msgspec.Struct, gc=False):
     `touched_lsn` is the last record that said something about it, `ids` every ClOrdID(11) that ever was about it.
     `in_doubt`: the venue said something about it that could not be read or believed, and has not been asked since.
     `lingering` are amendments that the order's end has overtaken, and that the venue may carry out all the same: they
-    count at worst (`common.orders.worst`), and nobody waits for their answer.
+    count at worst (`common.orders.worst`), and nobody waits for their answer. `list_number` is the number of the first
+    order of its list, 0 where it is of none.
     """
 
     attempt: Attempt
@@ -154,6 +155,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
     lingering: dict[str, Request] = {}
     account: str = ""
     session: str = ""
+    list_number: int = 0
 
     def __post_init__(self) -> None:
         """An older snapshot has one name for the venue, the account and the session."""
@@ -163,13 +165,16 @@ class Order(OfTerms, msgspec.Struct, gc=False):
                 request.session = self.venue
 
     @classmethod
-    def sent(cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0) -> "Order":
+    def sent(
+        cls, command: NewOrder, lsn: int, sent_ns: int, connection: int, number: int = 0, list_number: int = 0
+    ) -> "Order":
         """The order as it stands once its message, MsgSeqNum(34) `number`, is in the log in time for `connection`."""
         leg = Leg(command.cl_ord_id, command.cl_ord_id, command.order_qty, command.price)
         return cls(
             command.attempt, command.strategy, command.number, command.venue, command.symbol, command.terms,
             command.label, [leg], {}, sent_lsn=lsn, sent_ns=sent_ns, sent_connection=connection, sent_number=number,
             touched_lsn=lsn, ids=[command.cl_ord_id], account=command.account, session=command.session,
+            list_number=list_number,
         )  # fmt: skip
 
     # -- what it is ----------------------------------------------------------------------------------------------------

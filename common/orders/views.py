@@ -22,7 +22,7 @@ def order_event(
         order.cum_qty, order.leaves_qty, order.avg_px(unpriced_qty), leg.cl_ord_id, leg.order_id, order.label,
         change.last_qty, change.last_px, change.fee_qty, change.fee_asset, change.trade_key, change.maker, order.reason,
         change.text or order.text, stamp_ns, change.reference_trade_key, unpriced_qty, not order.is_closed,
-        order.account, order.triggered,
+        order.account, order.triggered, order.list_number,
     )  # fmt: skip
 
 

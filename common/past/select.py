@@ -120,8 +120,10 @@ class OrderTrail:
         for _, payload in select(reader, Filter(kinds=frozenset({"OUTBOUND", "REFUSED"})), reader.first_lsn(), None):
             command = payload.command if isinstance(payload, Outbound | Refused) else None
             match command:
-                case NewOrder() if command.cl_ord_id == text:
-                    return cls((command.strategy, command.number))
+                case NewOrder():
+                    for each in command.orders:
+                        if each.cl_ord_id == text:
+                            return cls((each.strategy, each.number))
                 case AmendOrder() | CancelOrder() if command.cl_ord_id == text:
                     return cls((command.target_strategy, command.target_number))
         return cls(None, {text})
@@ -158,7 +160,11 @@ class OrderTrail:
     def _command(self, command: object) -> bool:
         match command:
             case NewOrder():
-                ours = self._named(command.strategy, command.number)
+                found = [each for each in command.orders if self._named(each.strategy, each.number)]
+                self.ids.update(each.cl_ord_id for each in found)
+                # The message of a list is that of each of its orders.
+                self.attempts.update(attempt for each in found for attempt in (each.attempt, command.attempt))
+                return bool(found)
             case AmendOrder() | CancelOrder():
                 ours = (
                     self._named(command.target_strategy, command.target_number)

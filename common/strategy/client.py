@@ -29,9 +29,12 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.link_roles import OPERATOR
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    ONE_CANCELS_OTHER,
+    ONE_TRIGGERS_OTHER,
     PROTOCOL,
     UNDECODABLE,
     CommandOutcome,
+    Contingency,
     EntryAnswer,
     OrderEvent,
     PositionChanged,
@@ -49,6 +52,7 @@ from common.strategy.entry import Entry, Superseded
 from common.strategy.terms import terms_of
 
 SIDES: Final[dict[str, Side]] = {"buy": "1", "sell": "2", "1": "1", "2": "2"}
+CONTINGENCIES: Final[dict[str, Contingency]] = {"oco": ONE_CANCELS_OTHER, "oto": ONE_TRIGGERS_OTHER}
 TIMES_IN_FORCE: Final[dict[str, TimeInForce]] = {"gtc": "1", "ioc": "3", "fok": "4", "1": "1", "3": "3", "4": "4"}
 QUEUE_MESSAGES: Final = 10_000
 
@@ -231,6 +235,31 @@ class Client:
             cause=cause,
         )
         return self._sent(number)
+
+    def new_list(
+        self,
+        venue: str,
+        symbol: str,
+        contingency: str,
+        orders: Sequence[Terms],
+        *,
+        label: str = "",
+        time_to_live_ms: int = MAX_TIME_TO_LIVE_NS // NS_PER_MS,
+        account: str = "",
+        cause: str = "",
+    ) -> int:
+        """Send an order list, its orders as `terms_in_words` makes them: with `contingency` "oco" two of which one
+        cancels the other, with "oto" a first one that places one other, or two of which one cancels the other, once it
+        is filled. Returns the number of the first; the others have those that follow. Raises what `new` raises.
+        """
+        kind = _word(contingency, CONTINGENCIES, "contingency")
+        self.connect()
+        return self._sent(
+            self._entry.new_list(
+                _now(), venue, symbol, kind, orders, label=label, time_to_live_ns=time_to_live_ms * NS_PER_MS,
+                account=account, cause=cause,
+            )
+        )  # fmt: skip
 
     def amend(
         self,

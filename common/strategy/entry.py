@@ -15,7 +15,7 @@ Rules, which docs/protocol.md gives to other languages:
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -34,6 +34,7 @@ from common.messages import (
     CancelRequest,
     ClientRequest,
     CommandOutcome,
+    Contingency,
     EntryAnswer,
     EntryRequest,
     Hello,
@@ -220,6 +221,30 @@ class Entry:
         _need_decimals(order_qty=terms.order_qty, price=terms.price)
         return self._give(NewOrderRequest(0, 0, venue, symbol, terms, label, time_to_live_ns, account), now, cause)
 
+    def new_list(
+        self,
+        now: Instant,
+        venue: str,
+        symbol: str,
+        contingency: Contingency,
+        orders: Sequence[Terms],
+        *,
+        label: str = "",
+        time_to_live_ns: int = MAX_TIME_TO_LIVE_NS,
+        account: str = "",
+        cause: str = "",
+    ) -> int:
+        """An order list. Returns the number of its first order; the others have those that follow. Raises what `new`
+        raises."""
+        for terms in orders:
+            _need_decimals(order_qty=terms.order_qty, price=terms.price)
+        first, *further = orders
+        request = NewOrderRequest(
+            0, 0, venue, symbol, first, label, time_to_live_ns, account, contingency=contingency,
+            further=tuple(further),
+        )  # fmt: skip
+        return self._give(request, now, cause)
+
     def amend(
         self,
         now: Instant,
@@ -324,14 +349,15 @@ class Entry:
             raise NotWelcome(f"{self.strategy}: the order manager has not answered the hello yet; wait for the welcome")
         if len(self._unanswered) >= MAX_UNANSWERED:
             raise TooManyUnanswered(f"{self.strategy}: {MAX_UNANSWERED} commands have no outcome yet; wait for some")
-        if self._highest >= HIGHEST_NUMBER:
+        further = len(request.further) if isinstance(request, NewOrderRequest) else 0
+        if self._highest + further >= HIGHEST_NUMBER:
             raise NamesUsedUp(f"{self.strategy}: command {self._highest} was given; start it under another name")
         number = self._highest + 1
         numbered = msgspec.structs.replace(
             request, epoch=self.epoch, number=number, by=self._by, cause=cause, sent_ns=now.wall_ns
         )
         check_bounds(numbered)
-        self._highest = number
+        self._highest = number + further
         self._unanswered[number] = _Command(numbered, now.boot_ns)
         self.outgoing.append(numbered)
         return number

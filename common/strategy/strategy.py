@@ -20,6 +20,8 @@ from common.contracts import SPOT, Contract
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
+    ONE_CANCELS_OTHER,
+    ONE_TRIGGERS_OTHER,
     SIDE_BUY,
     SIDE_SELL,
     ClientRequest,
@@ -29,6 +31,7 @@ from common.messages import (
     OrderEvent,
     PositionChanged,
     StatusChanged,
+    Terms,
     TimeInForce,
     TopOfBook,
     Traded,
@@ -253,6 +256,34 @@ class Strategy:
         return self.core.entry.new(
             self.now, venue, symbol, terms, label=label, time_to_live_ns=time_to_live_ns, account=account, cause=cause,
         )  # fmt: skip
+
+    def one_cancels_other(
+        self, venue: str, symbol: str, one: Terms, other: Terms, *, label: str = "", account: str = "", cause: str = ""
+    ) -> int:
+        """Send two orders, as `terms_of` makes their terms, of which the first that trades or is triggered cancels the
+        other: a post-only limit order and a stop order, or a stop order and one that takes profit. Returns the number
+        of the first; the other has the next. A cancel of either cancels both.
+        """
+        return self.core.entry.new_list(
+            self.now, venue, symbol, ONE_CANCELS_OTHER, (one, other), label=label, account=account, cause=cause
+        )
+
+    def one_triggers_other(
+        self,
+        venue: str,
+        symbol: str,
+        first: Terms,
+        *pending: Terms,
+        label: str = "",
+        account: str = "",
+        cause: str = "",
+    ) -> int:
+        """Send a limit order that places one pending order once it is filled, or two of which one cancels the other.
+        Returns the number of the first; the others have those that follow. A cancel of one cancels all.
+        """
+        return self.core.entry.new_list(
+            self.now, venue, symbol, ONE_TRIGGERS_OTHER, (first, *pending), label=label, account=account, cause=cause
+        )
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:
         """Change the total quantity, the price, or both, of its order `number`; None leaves one as it is. Returns the

@@ -129,6 +129,9 @@ class Dialect(Protocol):
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
         """A new order. `wall_ns` is for TransactTime(60), where the venue has it."""
 
+    def encode_list(self, command: NewOrder, wall_ns: int) -> Body:
+        """An order list, all of its orders in one message."""
+
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """A change of quantity or price, as this venue spells it."""
 

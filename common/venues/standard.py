@@ -16,6 +16,7 @@ from common.messages import (
     CancelRejected,
     ExecutionReport,
     MassCancelReported,
+    NewOrder,
     QueryOrder,
     RequestRejected,
     Unreadable,
@@ -72,6 +73,10 @@ class StandardDialect:
     def header_fields(self, time_left_ns: int | None, wall_ns: int) -> bytes:
         """No header field: the standard has none for how long a request may wait."""
         return b""
+
+    def encode_list(self, command: NewOrder, wall_ns: int) -> Body:
+        """Refuses, since without more there are no order lists. Raises ValueError."""
+        raise ValueError(f"{self.profile.title} has no order lists")
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """Refuses, since without more no order is changed. Raises ValueError."""

@@ -64,6 +64,8 @@ class Feature(StrEnum):
     """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
     CASH_QUANTITY = "cash_quantity"
     """Market orders for an amount of the quote asset, CashOrderQty(152)."""
+    ORDER_LIST = "order_list"
+    """Orders of which one cancels or triggers another, sent in one message."""
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
@@ -104,6 +106,7 @@ FURTHER_TERMS = frozenset(
         Feature.TRAILING_STOP,
         Feature.TRAILING_STOP_BY_PRICE,
         Feature.PEGGED_ORDER,
+        Feature.ORDER_LIST,
         Feature.ICEBERG,
         Feature.CASH_QUANTITY,
     }
@@ -196,20 +199,26 @@ def _trailing(terms: Terms) -> Feature:
 def missing_feature(profile: VenueProfile, command: object) -> Feature | None:
     """The first feature that the command needs and the venue lacks; None where it lacks none."""
     needed: list[Feature] = []
-    if isinstance(command, NewOrder | AmendOrder):
-        needed += [Feature.AMEND] if isinstance(command, AmendOrder) else []
-        terms = command.terms
-        needed += [Feature.AMEND_STOP] if isinstance(command, AmendOrder) and terms.is_stop else []
-        needed += [Feature.POST_ONLY] if terms.is_post_only else []
-        needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
-        needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
-        needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
-        stops = _TAKE_PROFITS if terms.take_profit else _STOPS
-        needed += [_trailing(terms)] if terms.is_trailing else []
-        needed += [stops[t] for t in (terms.ord_type,) if t in stops]
-        needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
-        needed += [Feature.ICEBERG] if terms.display_qty is not None else []
-        needed += [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
+    if isinstance(command, NewOrder):
+        needed += [Feature.ORDER_LIST] if command.further else []
+        for order in command.orders:
+            needed += _needed_by(order.terms)
+    elif isinstance(command, AmendOrder):
+        needed += [Feature.AMEND, *([Feature.AMEND_STOP] if command.terms.is_stop else []), *_needed_by(command.terms)]
     elif isinstance(command, QueryOrder):
         needed.append(Feature.STATUS_QUERY)
     return next((feature for feature in needed if feature in profile.lacks), None)
+
+
+def _needed_by(terms: Terms) -> list[Feature]:
+    """What a venue has to have for an order of these terms."""
+    needed = [Feature.POST_ONLY] if terms.is_post_only else []
+    needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
+    needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
+    needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
+    needed += [_trailing(terms)] if terms.is_trailing else []
+    stops = _TAKE_PROFITS if terms.take_profit else _STOPS
+    needed += [stops[t] for t in (terms.ord_type,) if t in stops]
+    needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
+    needed += [Feature.ICEBERG] if terms.display_qty is not None else []
+    return needed + [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]

@@ -25,9 +25,10 @@ from common.messages import (
     PositionChanged,
     QueryAnswer,
     Reason,
+    Terms,
 )
 from common.strategy.bounds import OutOfBounds
-from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName
+from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName, terms_in_words
 from common.strategy.entry import Superseded
 from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
@@ -317,6 +318,64 @@ def new(
     _report(outcome, event, as_json)
     if is_immediate and event is not None:
         _need_filled(event, wait_s)
+
+
+@orders.command("new-list")
+@click.argument("venue")
+@click.argument("symbol")
+@click.argument("kind", type=click.Choice(["oco", "oto"]))
+@click.argument("order", nargs=-1, required=True)
+@click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
+@click.option("--label", default="", help="A free word that stays with the orders.")
+@click.option("--account", default="", help="Whose orders they are to be; the venue's only account without.")
+@wait_option
+@json_option
+def new_list(
+    venue: str, symbol: str, kind: str, order: tuple[str, ...], name: str, label: str, account: str, wait_s: float,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Send two or three orders as a list: of two, one cancels the other (oco), or the first one places the others once
+    it is filled (oto).
+
+    Each ORDER is one text, such as "sell 0.01 price=70000 post-only" or "sell 0.01 stop=60000 take-profit". Exit status
+    6 when the list is refused, 5 without an answer in time.
+    """
+    config = load()
+    known_market(config, venue, symbol)
+    strategy, wanted = _wanted_name(name)
+    if strategy in config.strategies:
+        raise CommandError(
+            f"{strategy} is a configured strategy, whose process would be silenced: leave --name out", ExitStatus.USAGE
+        )
+    with connected(config, strategy) as client:
+        if wanted:
+            client.number_from(wanted)
+        with _usage():
+            terms = [_listed_terms(text) for text in order]
+            number = client.new_list(venue, symbol, kind, terms, label=label, account=account)
+        deadline = time.monotonic() + wait_s
+        outcome = outcome_of(client, number, wait_s)
+        sent = range(number, number + len(order)) if outcome.outcome == "sent" else ()
+        events = [_acknowledged(client, each, deadline) for each in sent]
+    for event in events or [None]:
+        _report(outcome, event, as_json)
+
+
+def _listed_terms(text: str) -> Terms:
+    """An order of a list as it is typed. Raises ValueError, TypeError."""
+    side, quantity, *words = text.split() if len(text.split()) > 1 else ("", "")
+    flags = {"post-only": "post_only", "take-profit": "take_profit"}
+    numbers = {"price": "price", "stop": "stop_px"}
+    said: dict[str, Any] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if word in flags:
+            said[flags[word]] = True
+        elif key in numbers and value:
+            said[numbers[key]] = value
+        else:
+            raise ValueError(f"{word!r} in {text!r}: say price=, stop=, post-only or take-profit")
+    return terms_in_words(side, quantity or None, **said)
 
 
 def _trailing(text: str | None) -> dict[str, Any]:
@@ -713,7 +772,7 @@ def order_document(order: OrderEvent) -> dict[str, Any]:
         "stop_px": None if order.terms.stop_px is None else str(order.terms.stop_px), "triggered": order.triggered,
         "take_profit": order.terms.take_profit, "peg_price_type": order.terms.peg_price_type,
         "peg_offset": None if order.terms.peg_offset is None else str(order.terms.peg_offset),
-        "peg_offset_type": order.terms.peg_offset_type,
+        "peg_offset_type": order.terms.peg_offset_type, "list_number": order.list_number,
     }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from common.messages import (
     Expired,
     JournalLevel,
     Kind,
+    ListedOrder,
     NewOrder,
     NewOrderRequest,
     QueryOrder,
@@ -134,12 +135,14 @@ class Attempts:
 
     def new_order(self, strategy: str, request: NewOrderRequest, now: Instant) -> NewOrder:
         """A new order's only attempt."""
-        attempt = self._next()
+        attempt, account = self._next(), request.account
+        further = ((terms, self._next()) for terms in request.further)
         return NewOrder(
             attempt, strategy, request.number, request.venue, request.symbol, request.terms,
-            self._name(attempt, request.account), self._deadline_ns(request.time_to_live_ns), request.label,
-            account=request.account, session=self._routes.session_of(request.account), by=request.by,
-            cause=request.cause, stamps=Stamps(request.sent_ns, now.wall_ns),
+            self._name(attempt, account), self._deadline_ns(request.time_to_live_ns), request.label,
+            account=account, session=self._routes.session_of(account), by=request.by,
+            cause=request.cause, stamps=Stamps(request.sent_ns, now.wall_ns), contingency=request.contingency,
+            further=tuple(ListedOrder(terms, each, self._name(each, account)) for terms, each in further),
         )  # fmt: skip
 
     def amendment(self, strategy: str, request: AmendRequest, order: Order, now: Instant) -> AmendOrder:
@@ -346,7 +349,8 @@ class Flights:
         command = self._by_attempt.pop(attempt, None)
         if command is None:
             return None
-        self._by_name.pop((command.strategy, command.number), None)
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            self._by_name.pop((each.strategy, each.number), None)
         if isinstance(command, AmendOrder):
             self._amending.pop((command.target_strategy, command.target_number), None)
         return command
@@ -361,7 +365,9 @@ class Flights:
         return command
 
     def _fly(self, command: NewOrder | AmendOrder) -> None:
-        self._by_attempt[command.attempt] = self._by_name[command.strategy, command.number] = command
+        self._by_attempt[command.attempt] = command
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            self._by_name[each.strategy, each.number] = command
         self._outcomes.expect(command.attempt, command.deadline_ns)
         self._attempts.send(command)
 
@@ -383,6 +389,8 @@ class Flights:
             return Reason.NOT_AMENDABLE, "the order is being cancelled"
         if order.is_unknown or not order.leg.word or order.ord_type == "1":
             return Reason.NOT_AMENDABLE, f"the order is {order.status.value}"
+        if order.list_number:
+            return Reason.NOT_AMENDABLE, "the order is one of a list: cancel the list, and send another"
         if order.terms.peg_price_type:
             return Reason.NOT_AMENDABLE, "a pegged or trailing order would begin anew: cancel it, and send another"
         if order.terms.is_stop and (order.price is None or order.triggered):

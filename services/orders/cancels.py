@@ -329,7 +329,8 @@ class CancelRequests:
         under_way: dict[str, int] = {}
         for flying in self._flights.new_orders():
             if flying.strategy != strategy and wanted in ("*", flying.strategy):
-                under_way[flying.strategy] = max(flying.number, under_way.get(flying.strategy, 0))
+                last = flying.number + len(flying.further)
+                under_way[flying.strategy] = max(last, under_way.get(flying.strategy, 0))
         names = (strategy, request.number, request.venue, request.symbol, request.target_strategy)
         wished = CancelAll(
             *names, tuple(under_way.items()), account=request.account, by=request.by, cause=request.cause,
@@ -366,18 +367,20 @@ class CancelRequests:
 
     def command_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way is in the log: cancel it, if that was wished meanwhile."""
-        name = (command.strategy, command.number)
-        waiting = self._waiting.pop(name, ())
-        order = self._books.orders.get(name) if waiting else None
-        if order is not None:
-            for wish in waiting:
-                self._cancels.wish(order, wish, now)
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            name = (each.strategy, each.number)
+            waiting = self._waiting.pop(name, ())
+            order = self._books.orders.get(name) if waiting else None
+            if order is not None:
+                for wish in waiting:
+                    self._cancels.wish(order, wish, now)
 
     def command_never_sent(self, command: NewOrder | AmendOrder, now: Instant) -> None:
         """What was under way never was: so are the cancels refused that waited for it."""
-        for strategy, number in self._waiting.pop((command.strategy, command.number), ()):
-            request = CancelRequest(self._life.epoch, number, command.number, command.strategy)
-            self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            for strategy, number in self._waiting.pop((each.strategy, each.number), ()):
+                request = CancelRequest(self._life.epoch, number, each.number, each.strategy)
+                self._decisions.refuse(strategy, request, Reason.ORDER_CLOSED, "the order was never sent", now)
 
     def _keep_accepted(self, command: OrderName) -> None:
         """What the log has not decided yet may still be decided by a cancel that is under way."""

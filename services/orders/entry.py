@@ -213,7 +213,8 @@ class Entry:
         if not self._life.live or (adds_risk and self._life.away):
             self._later(strategy, request)
             return
-        self._decisions.use_number(strategy, request.number)
+        further = request.further if isinstance(request, NewOrderRequest) else ()
+        self._decisions.use_number(strategy, request.number + len(further))
         if adds_risk and self._life.stopping:
             self._decisions.refuse(strategy, request, Reason.SHUTDOWN, "the order manager is stopping", now)
             return
@@ -284,10 +285,20 @@ def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
         return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
     if request.price is not None and not _is_bounded(request.price):
         return Reason.BAD_PRICE, f"Price(44) is {wanted}"
-    return _why_no_further_number(request.terms, wanted) if isinstance(request, NewOrderRequest) else (Reason.NONE, "")
+    if isinstance(request, AmendRequest):
+        return Reason.NONE, ""
+    for terms in (request.terms, *request.further):
+        reason, text = _why_no_further_number(terms, wanted)
+        if reason is not Reason.NONE:
+            return reason, text
+    return Reason.NONE, ""
 
 
 def _why_no_further_number(terms: Terms, wanted: str) -> tuple[Reason, str]:
+    if not _is_bounded(terms.order_qty):
+        return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
+    if terms.price is not None and not _is_bounded(terms.price):
+        return Reason.BAD_PRICE, f"Price(44) is {wanted}"
     if terms.stop_px is not None and not _is_bounded(terms.stop_px):
         return Reason.BAD_PRICE, f"StopPx(99) is {wanted}"
     if terms.display_qty is not None and not _is_bounded(terms.display_qty):

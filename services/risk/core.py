@@ -60,6 +60,7 @@ from services.risk.limits import (
     Standing,
     check,
 )
+from services.risk.lists import why_no_list
 from services.risk.proposals import Proposals, Rates
 from services.risk.refusals import RateRefusals
 from services.risk.settings import RiskSettings
@@ -315,6 +316,7 @@ class RiskCore(Core):
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def _new_order(self, order: NewOrder, now: Instant) -> None:
+        """A new order, or all orders of a list, each checked with those before it reserved: all pass, or none."""
         account = self._proposals.account_of(order)
         rules = None if account is None else account.symbols.get(order.symbol)
         if not self._is_first(order, now):
@@ -322,27 +324,44 @@ class RiskCore(Core):
         if account is None or rules is None:
             self._refuse(order, self._proposals.why_unknown(order, account), now)
             return
-        o = self._proposals.at_worst(order, rules, now)
-        proposal = self._proposals.propose(o, o.strategy, rules, now)
-        proposal.open_qty = proposal.added_qty = o.order_qty
-        proposal.is_amendment = proposal.reduces = False
-        if order.cl_ord_id in self.state.books.by_id or self.in_flight.find(order.cl_ord_id) is not None:
-            self._refuse(order, Refusal(Reason.DUPLICATE_NAME, f"ClOrdID(11) {order.cl_ord_id} is in use"), now)
+        refusal = self._rates.why_strategy_is_full(order.strategy, now) or why_no_list(order)
+        decisions: list[Decision] = []
+        decided: list[NewOrder] = []
+        for each in order.orders if refusal is None else ():
+            o = self._proposals.at_worst(each, rules, now)
+            proposal = self._proposals.propose(o, o.strategy, rules, now)
+            proposal.open_qty = proposal.added_qty = o.order_qty
+            proposal.is_amendment = proposal.reduces = False
+            refusal = self._why_not_new(each, proposal)
+            if refusal is not None:
+                break
+            decided.append(o)
+            decisions.append(self._decision(proposal))
+            self.in_flight.reserve(
+                order,
+                Reservation(
+                    o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True,
+                    o.terms.is_reduce_only,
+                ),
+            )  # fmt: skip
+        refusal = refusal or self._rates.why_session_is_full(order.session, now)
+        if refusal is not None:
+            self.in_flight.release(order.attempt)
+            self._refuse(order, refusal, now)
             return
-        decision = self._check(order, proposal, now)
-        if decision is None:
-            return
+        o = decided[0]
         self._pass(
             order,
             NewOrder(
                 o.attempt, o.strategy, o.number, o.venue, o.symbol, o.terms, o.cl_ord_id, o.deadline_ns, o.label,
-                decision, o.account, o.session, o.by, o.cause, _stamped(o, now),
-            ),
-            Reservation(
-                o.strategy, o.account, o.symbol, o.side, o.order_qty, o.order_qty, o.cl_ord_id, "", True,
-                o.terms.is_reduce_only,
+                decisions[0], o.account, o.session, o.by, o.cause, _stamped(o, now), order.contingency, order.further,
             ),
         )  # fmt: skip
+
+    def _why_not_new(self, order: NewOrder, proposal: Proposal) -> Refusal | None:
+        if order.cl_ord_id in self.state.books.by_id or self.in_flight.find(order.cl_ord_id) is not None:
+            return Refusal(Reason.DUPLICATE_NAME, f"ClOrdID(11) {order.cl_ord_id} is in use")
+        return self._proposals.why_left_out(proposal) or check(proposal)
 
     def _amend_order(self, amend: AmendOrder, now: Instant) -> None:
         account = self._proposals.account_of(amend)
@@ -367,16 +386,19 @@ class RiskCore(Core):
         if decision is None:
             return
         a = amend
+        self.in_flight.reserve(
+            amend,
+            Reservation(
+                a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
+                "" if replaces else a.orig_cl_ord_id, replaces, a.terms.is_reduce_only,
+            ),
+        )  # fmt: skip
         self._pass(
             amend,
             AmendOrder(
                 a.attempt, a.strategy, a.number, a.venue, a.symbol, a.terms, a.cl_ord_id, a.orig_cl_ord_id,
                 a.order_id, a.target_strategy, a.target_number, a.former_order_qty, a.former_price, a.cum_qty,
                 a.deadline_ns, decision, a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
-            ),
-            Reservation(
-                a.target_strategy, a.account, a.symbol, a.side, proposal.added_qty, a.order_qty, a.cl_ord_id,
-                "" if replaces else a.orig_cl_ord_id, replaces, a.terms.is_reduce_only,
             ),
         )  # fmt: skip
 
@@ -414,7 +436,7 @@ class RiskCore(Core):
         halts = frozenset(state.halts | asked) if state.halts or asked else frozenset()
         return Standing(not self._live, state.killed or self._kill_asked, announced, halts)
 
-    def _check(self, command: NewOrder | AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
+    def _check(self, command: AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
         """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
         refusal = (
             self._rates.why_strategy_is_full(command.strategy, now)
@@ -425,6 +447,10 @@ class RiskCore(Core):
         if refusal is not None:
             self._refuse(command, refusal, now)
             return None
+        return self._decision(proposal)
+
+    def _decision(self, proposal: Proposal) -> Decision:
+        """What it was decided on."""
         reference = proposal.reference
         return Decision(
             reference.price, reference.age_ns, proposal.notional, proposal.worst, proposal.rules.position_limit,
@@ -433,8 +459,8 @@ class RiskCore(Core):
 
     # -- what follows a decision ---------------------------------------------------------------------------------------
 
-    def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder, reservation: Reservation) -> None:
-        self.in_flight.reserve(asked, reservation)
+    def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder) -> None:
+        """What is reserved goes on its way."""
         self.state.outcomes.expect(asked.attempt, asked.deadline_ns)
         self._counts["passed"] += 1
         self.effects.append(Send(f"session.{asked.session}", decided))

@@ -120,7 +120,7 @@ class InFlight:
     def __init__(self) -> None:
         """Nothing is in flight."""
         self.exposure = Exposure()
-        self._held: dict[tuple[int, int], Reservation] = {}
+        self._held: dict[tuple[int, int], list[Reservation]] = {}
         self._by_name: dict[str, Reservation] = {}
         self._amendments: dict[str, dict[str, Decimal]] = {}
 
@@ -137,9 +137,9 @@ class InFlight:
         return list(self._amendments.get(cl_ord_id, {}).values())
 
     def reserve(self, command: NewOrder | AmendOrder, reservation: Reservation) -> None:
-        """Hold it until `release`."""
+        """Hold it until `release`; a list's command holds one for each of its orders."""
         attempt = command.attempt
-        self._held[attempt.epoch, attempt.counter] = reservation
+        self._held.setdefault((attempt.epoch, attempt.counter), []).append(reservation)
         self._by_name[reservation.cl_ord_id] = reservation
         if reservation.orig_cl_ord_id:
             asked = self._amendments.setdefault(reservation.orig_cl_ord_id, {})
@@ -148,8 +148,7 @@ class InFlight:
 
     def release(self, attempt: Attempt) -> None:
         """The attempt is decided, or never left."""
-        reservation = self._held.pop((attempt.epoch, attempt.counter), None)
-        if reservation is not None:
+        for reservation in self._held.pop((attempt.epoch, attempt.counter), ()):
             self._by_name.pop(reservation.cl_ord_id, None)
             self._count(reservation, -1)
             asked = self._amendments.get(reservation.orig_cl_ord_id)

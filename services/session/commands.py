@@ -200,7 +200,8 @@ class Commands:
         dialect, header = self._dialect, b""
         body: Body | None
         if isinstance(command, NewOrder):
-            body = dialect.encode_new(command, now.wall_ns)
+            encode = dialect.encode_list if command.further else dialect.encode_new
+            body = encode(command, now.wall_ns)
             header = dialect.header_fields(self._time_left_ns(command, now), now.wall_ns)
         elif isinstance(command, CancelOrder):
             body = dialect.encode_cancel(command, now.wall_ns)
@@ -212,7 +213,8 @@ class Commands:
         assert body is not None, "the profile lacks it, and so it was refused"
         self._outbox.send(body.msg_type, body.fields, header, command, now)
         if self._outbox.opens_order(command):
-            self._venue_limits.order_sent(now)
+            for _ in command.orders if isinstance(command, NewOrder) else (command,):
+                self._venue_limits.order_sent(now)
 
     def _time_left_ns(self, command: NewOrder | AmendOrder, now: Instant) -> int:
         """Until the command's deadline, by the journal's clock."""

@@ -218,6 +218,8 @@ class History:
     def _note_name(self, record: Outbound) -> None:
         command = record.command
         named = record.own if command is None or isinstance(command, OpenGate) else command.attempt
+        if isinstance(command, NewOrder):
+            named = command.orders[-1].attempt
         if named is not None and (named.epoch, named.counter) > (self.named.epoch, self.named.counter):
             self.named = named
 

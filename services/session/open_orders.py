@@ -41,6 +41,7 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     `heard` says that the venue has told of it, so that it does exist or did; `by_amendment` that a cancel-and-new
     made it. `asked_qty` is what the last amendment in place asks for, 0 where there was none. `numbers_began` is the
     generation in which the numbers under which this session sent it began at 1, 0 where it has not sent it.
+    `list_attempt` is that of the message of its list.
     """
 
     cl_ord_id: str
@@ -53,6 +54,7 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     by_amendment: bool = False
     asked_qty: Decimal = ZERO
     numbers_began: int = 0
+    list_attempt: Attempt | None = None
 
 
 class OpenOrders:
@@ -82,24 +84,31 @@ class OpenOrders:
             if amended is not None:
                 amended.asked_qty = command.order_qty
             return
-        order = OpenOrder(
-            cl_ord_id=command.cl_ord_id,
-            symbol=command.symbol,
-            side=command.side,
-            order_qty=command.order_qty,
-            connection=connection,
-            by_amendment=isinstance(command, AmendOrder),
-            numbers_began=numbers_began,
-        )
-        self._orders[command.cl_ord_id] = order
-        self._by_attempt[command.attempt] = command.cl_ord_id
-        self._attempts[command.cl_ord_id] = command.attempt
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            self._orders[each.cl_ord_id] = OpenOrder(
+                cl_ord_id=each.cl_ord_id,
+                symbol=each.symbol,
+                side=each.side,
+                order_qty=each.order_qty,
+                connection=connection,
+                by_amendment=isinstance(command, AmendOrder),
+                numbers_began=numbers_began,
+                list_attempt=command.attempt if isinstance(command, NewOrder) and command.further else None,
+            )
+            self._by_attempt[each.attempt] = each.cl_ord_id
+            self._attempts[each.cl_ord_id] = each.attempt
 
     def never_arrived(self, attempt: Attempt) -> None:
         """The attempt was void, withdrawn, gap-filled or rejected as a message: it opened nothing."""
         cl_ord_id = self._by_attempt.get(attempt)
-        if cl_ord_id is not None and not self._orders[cl_ord_id].heard:
-            self._close(self._orders[cl_ord_id])
+        if cl_ord_id is None:
+            return
+        first = self._orders[cl_ord_id]
+        is_list = first.list_attempt == attempt
+        listed = [each for each in self._orders.values() if each.list_attempt == attempt] if is_list else [first]
+        for order in listed:
+            if not order.heard:
+                self._close(order)
 
     def hear_event(self, event: OneEvent, connection: int, symbols: Container[str] = ()) -> None:
         """What the venue said. An order of the account that is not ours enters as well: it may be open.

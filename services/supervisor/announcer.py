@@ -89,8 +89,9 @@ class FillLines:
     def _remember(self, outbound: Outbound) -> None:
         command = outbound.command
         if isinstance(command, NewOrder | AmendOrder):
-            self._orders[command.cl_ord_id] = command
-            if len(self._orders) > ORDERS_KEPT:
+            for each in command.orders if isinstance(command, NewOrder) else (command,):
+                self._orders[each.cl_ord_id] = each
+            while len(self._orders) > ORDERS_KEPT:
                 self._orders.popitem(last=False)
 
     def _line(self, venue: str, report: ExecutionReport, lsn: int) -> str:

@@ -21,6 +21,7 @@ from common.messages import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
     MAX_TEXT_CHARACTERS,
+    MOST_FURTHER_ORDERS,
     POST_ONLY,
     PRINTABLE,
     UNDECODABLE,
@@ -43,6 +44,7 @@ from common.messages import (
     Door,
     GapFilled,
     Inbound,
+    ListedOrder,
     NewOrder,
     NewOrderRequest,
     Outbound,
@@ -94,6 +96,9 @@ def at_most(kind: inspect.Type, text_characters: int, number: int, quantity: Dec
         case inspect.UnionType():
             return at_most(next(t for t in kind.types if not isinstance(t, inspect.NoneType)), text_characters, number,
                            quantity)  # fmt: skip
+        case inspect.VarTupleType():
+            each = at_most(kind.item_type, text_characters, number, quantity)
+            return (each,) * (MOST_FURTHER_ORDERS if kind.max_length is None else kind.max_length)
         case inspect.StructType():
             return largest(kind.cls, text_characters, number, quantity)
     raise AssertionError(kind)
@@ -154,7 +159,7 @@ def test_a_request_beyond_its_bounds_is_not_taken_and_yet_read_in_a_record(cls: 
 @pytest.mark.parametrize("cls", [c for c in BOUNDED if c not in (BoundedHello, BoundedQueryRequest, BoundedAlive)])
 def test_the_refusal_of_a_request_at_its_maxima_fits(cls: type[Any]) -> None:
     digits = MAX_ENTRY_BYTES - len(encode(largest(cls, 0)))
-    request = largest(cls, 0, quantity=Decimal("9" * max(1, digits // 6 - 8)))
+    request = largest(cls, 0, quantity=Decimal("9" * max(1, digits // 18 - 8)))
     assert DOOR.decode(encode(request)) == request
     text = WIDE * MAX_TEXT_CHARACTERS
     refused = Refused("orders", Reason.NAME_REUSED, text, WIDE * 64, HIGHEST_NUMBER, None, None, request, text, text)
@@ -178,9 +183,19 @@ def test_what_a_client_s_request_becomes_is_a_command_that_the_ring_takes() -> N
     command = NewOrder(
         Attempt(HIGHEST_NUMBER, HIGHEST_NUMBER), WIDE * 64, request.number, request.venue, request.symbol,
         msgspec.structs.replace(request.terms, order_qty=number, price=number, instructions=POST_ONLY), "x" * 32,
-        HIGHEST_NUMBER, request.label, decision,
+        HIGHEST_NUMBER, request.label, decision, further=tuple(
+            ListedOrder(terms, Attempt(HIGHEST_NUMBER, HIGHEST_NUMBER), "x" * 32)
+            for terms in (msgspec.structs.replace(each, order_qty=number, price=number) for each in request.further)
+        ),
     )  # fmt: skip
-    assert len(encode(command)) < MAX_ENTRY_BYTES
+    assert len(command.further) == MOST_FURTHER_ORDERS and len(encode(command)) < MAX_ENTRY_BYTES
+
+
+def test_a_list_of_more_orders_than_there_may_be_is_not_taken() -> None:
+    request = largest(BoundedNewOrderRequest, 0)
+    longer = msgspec.structs.replace(request, further=(*request.further, request.terms))
+    with pytest.raises(UNDECODABLE):
+        DOOR.decode(encode(longer))
 
 
 def test_a_report_with_every_text_as_long_as_its_message_fits() -> None:

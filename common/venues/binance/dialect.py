@@ -16,6 +16,7 @@ import msgspec
 
 from common.fix.session_types import SessionSettings
 from common.messages import (
+    ONE_CANCELS_OTHER,
     SIDE_BUY,
     AmendOrder,
     CancelOrder,
@@ -24,6 +25,7 @@ from common.messages import (
     MassCancelReported,
     NewOrder,
     RequestRejected,
+    Several,
     Terms,
     Unreadable,
 )
@@ -60,6 +62,8 @@ underscore.
 _LIMIT_KINDS = {"1": "orders", "2": "messages", "3": "subscriptions"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _POST_ONLY = "18=6\x01"
+_LIST_REJECTED = b"7"
+_SUSPENDED = "9"
 
 
 def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str:
@@ -143,11 +147,34 @@ def _report(f: Fields, raw: bytes) -> ExecutionReport:
     if exec_type == "0" and (b"1102" in f or b"25009" in f) and f.get(b"636") == b"Y":
         # A second New report, once the trigger has put the order on the book.
         exec_type = "L"
+    if exec_type == "0" and f.get(b"39") == b"A":
+        # A pending order of a list: it waits at the venue, and is no request under way.
+        exec_type = _SUSPENDED
+        report = msgspec.structs.replace(report, ord_status=_SUSPENDED)
     if b"839" in f:
         report = execution_report({**f, b"44": f[b"839"]}, raw, _FORM)
     if exec_type == report.exec_type and cl_ord_id == report.cl_ord_id and not ambiguous:
         return report
     return msgspec.structs.replace(report, cl_ord_id=cl_ord_id, exec_type=exec_type, ambiguous=ambiguous)
+
+
+def _list_status(f: Fields, raw: bytes) -> Several | None:
+    """ListStatus(N). What becomes of each order its own reports tell, but that the list was refused as a whole."""
+    if f.get(b"431") != _LIST_REJECTED:
+        return None
+    notes = Notes()
+    told = [
+        execution_report({**f, **entry, b"150": b"8", b"39": b"8"}, raw, _FORM) for entry in group(raw, b"73")
+    ]
+    code = notes.integer(f, _ERROR_CODE)
+    return Several(
+        tuple(
+            msgspec.structs.replace(
+                each, ambiguous=(each.error_code or code) in AMBIGUOUS_CODES or bool(notes), order_id="",
+            )
+            for each in told
+        )
+    )  # fmt: skip
 
 
 def _request_rejected(f: Fields, raw: bytes) -> RequestRejected:
@@ -176,6 +203,7 @@ class Binance(StandardDialect):
         "XAR": _cancel_rejected,
         "3": _request_rejected,
         "r": _mass_cancel,
+        "N": _list_status,
         "B": announced,
     }
 
@@ -214,6 +242,16 @@ class Binance(StandardDialect):
         """NewOrderSingle(D); the dictionary has neither HandlInst(21) nor TransactTime(60)."""
         c = command
         return Body("D", _order(c.symbol, c.terms, c.cl_ord_id, c.order_qty).encode())
+
+    def encode_list(self, command: NewOrder, wall_ns: int) -> Body:
+        """NewOrderList(E): what cancels or releases each order stands with it, by the places of the others."""
+        orders, roles = _in_order(command)
+        legs = "".join(
+            _order(each.symbol, each.terms, each.cl_ord_id, each.order_qty) + _instructions(role)
+            for each, role in zip(orders, roles, strict=True)
+        )
+        named = f"1385={command.contingency}\x0125014={command.cl_ord_id}\x01"
+        return Body("E", f"73={len(orders)}\x01{legs}{named}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
         """XAK where only the quantity falls, else XCN with the quantity that is left.
@@ -282,6 +320,48 @@ class Binance(StandardDialect):
         """The depth stream of a symbol, which begins with a snapshot, subscribed to and unsubscribed again."""
         begun = _book_subscription(md_req_id, [symbol], levels)
         return DepthQuestion(f"{md_req_id}-book", begun, _book_unsubscription(md_req_id))
+
+
+Role = tuple[tuple[int, int, int], ...]
+"""ListTriggerType(25011), ListTriggerTriggerIndex(25012) and ListTriggerAction(25013) of each instruction."""
+
+_ACTIVATED, _PARTIALLY_FILLED, _FILLED = 1, 2, 3
+_RELEASE, _CANCEL = 1, 2
+
+
+def _in_order(command: NewOrder) -> tuple[list[NewOrder], list[Role]]:
+    """The orders as the venue wants them, of a pair the lower price first, and what each of them waits for.
+
+    Of a pair a limit order cancels the other by its first fill, a stop order by its activation. The first instruction
+    of a pending pair has the action that the document prints.
+    """
+    first, *others = command.orders
+    if command.contingency == ONE_CANCELS_OTHER:
+        pair = sorted((first, *others), key=_trigger_at)
+        return pair, [((_ends_by(pair[1]), 1, _CANCEL),), ((_ends_by(pair[0]), 0, _CANCEL),)]
+    if len(others) == 1:
+        return [first, *others], [(), ((_FILLED, 0, _RELEASE),)]
+    below, above = sorted(others, key=_trigger_at)
+    released = (_FILLED, 0, _CANCEL)
+    return [first, below, above], [
+        (), (released, (_ends_by(above), 2, _CANCEL)), (released, (_ends_by(below), 1, _CANCEL)),
+    ]  # fmt: skip
+
+
+def _trigger_at(order: NewOrder) -> Decimal:
+    """Where it begins to trade."""
+    at = order.terms.stop_px if order.terms.is_stop else order.terms.price
+    assert at is not None
+    return at
+
+
+def _ends_by(other: NewOrder) -> int:
+    return _ACTIVATED if other.terms.is_stop else _PARTIALLY_FILLED
+
+
+def _instructions(role: Role) -> str:
+    each = "".join(f"25011={kind}\x0125012={index}\x0125013={action}\x01" for kind, index, action in role)
+    return f"25010={len(role)}\x01{each}" if role else ""
 
 
 def _book_subscription(md_req_id: str, symbols: Sequence[str], depth: int = 1) -> Body:

@@ -36,7 +36,7 @@ TRADES_LIMIT = 1000
 
 ORD_STATUS = {
     "NEW": "0", "PARTIALLY_FILLED": "1", "FILLED": "2", "CANCELED": "4", "PENDING_CANCEL": "6", "REJECTED": "8",
-    "PENDING_NEW": "A", "EXPIRED": "C", "EXPIRED_IN_MATCH": "C",
+    "PENDING_NEW": "9", "EXPIRED": "C", "EXPIRED_IN_MATCH": "C",
 }  # fmt: skip
 """Binance's order status as OrdStatus(39)."""
 

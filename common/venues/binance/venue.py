@@ -21,6 +21,7 @@ PROFILE = VenueProfile(
             Feature.TAKE_PROFIT_LIMIT_ORDER,
             Feature.TRAILING_STOP,
             Feature.PEGGED_ORDER,
+            Feature.ORDER_LIST,
             Feature.ICEBERG,
             Feature.CASH_QUANTITY,
         }

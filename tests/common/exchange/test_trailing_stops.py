@@ -18,7 +18,9 @@ D = Decimal
 
 def at_price(engine: Engine, price: str) -> None:
     """A trade of two strangers there, whatever else rests."""
-    engine.take_from(placed(engine, f"p{engine.state.next_order_id}", SELL, "1", price, account=""), D(1), at())
+    offer = placed(engine, f"p{engine.state.next_order_id}", SELL, "1", price, account="")
+    if offer.is_open:
+        engine.take_from(offer, offer.leaves_qty, at())
 
 
 def sleeper(

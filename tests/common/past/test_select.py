@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from common.journal import Entry, Log, OsFiles, Reader
@@ -14,6 +15,7 @@ from common.messages import (
     ExecutionReport,
     Inbound,
     Kind,
+    ListedOrder,
     NewOrder,
     Outbound,
     Payload,
@@ -142,6 +144,21 @@ def test_an_order_that_risk_refused_is_found_by_its_name_and_its_cl_ord_id(tmp_p
     assert step.record.lsn == 3
     assert step.what == "refused by risk, above_maximum_notional: buy 0.01 BTCUSDT at 65000"
     assert "risk saw: value 650.00, limit 500" in step.text()
+
+
+@pytest.mark.parametrize("name", ["maker/8", "toxvb9-8"])
+def test_an_order_of_a_list_has_the_message_of_the_list_in_its_story(tmp_path: Path, name: str) -> None:
+    target = Terms("2", "2", Decimal("0.01"), Decimal(70000), instructions="6")
+    listed = msgspec.structs.replace(
+        order(7, "toxvb9-7"), contingency="2", further=(ListedOrder(target, Attempt(1, 8), "toxvb9-8"),)
+    )
+    reader = journal_of(
+        tmp_path,
+        ("session@generic", Outbound("generic", 1, 1, 2, "E", b"", listed)),
+        ("session@generic", Outbound("generic", 1, 1, 3, "D", b"", order(9, "toxvb9-9"))),
+    )
+    (step,) = story(reader, OrderTrail.of(name, reader))
+    assert step.what == "order maker/7 sent to generic: buy 0.01 BTCUSDT at 65000, then sell 0.01 BTCUSDT at 70000"
 
 
 @pytest.mark.parametrize("name", ["maker/7", "toxvb9-7"])

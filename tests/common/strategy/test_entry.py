@@ -104,6 +104,19 @@ def test_numbers_rise_from_the_highest_that_the_order_manager_knows() -> None:
     assert list(entry.unanswered) == [42, 43, 44]
 
 
+def test_a_list_has_a_number_for_each_of_its_orders() -> None:
+    entry = connected(highest=41)
+    orders = terms_of("2", D(1), D(110), post_only=True), terms_of("2", D(1), stop_px=D(90))
+    assert entry.new_list(at(0), "binance", "BTCUSDT", "1", orders, label="exit") == 42
+    (request,) = taken(entry)
+    assert isinstance(request, NewOrderRequest) and (request.number, request.contingency) == (42, "1")
+    assert (request.terms, *request.further) == orders and list(entry.unanswered) == [42]
+    assert buy(entry) == 44
+    assert entry.received(outcome(42), at(1)) is not None and not entry.awaits(42)
+    with pytest.raises(TypeError):
+        entry.new_list(at(0), "binance", "BTCUSDT", "1", [orders[0], Terms("2", "3", 1.5)])  # type: ignore[arg-type]
+
+
 def test_without_a_price_it_is_a_market_order() -> None:
     entry = connected()
     entry.new(at(0), "generic", "BTCUSDT", terms_of("2", D(1)))

@@ -7,7 +7,7 @@ It runs over every folder of common/venues, and over a desk's own: `pytest tests
 import re
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ from common.messages import (
     Ask,
     CancelRejected,
     ExecutionReport,
+    ListedOrder,
     MassCancelReported,
+    NewOrder,
     RequestRejected,
     VenueEvent,
 )
@@ -596,6 +598,77 @@ def test_a_pegged_order_has_the_best_price_of_its_side(desk: Desk) -> None:
     assert (fill.cl_ord_id, fill.ord_status, fill.last_px) == (order.cl_ord_id, "2", sides.price)
 
 
+def listed(desk: Desk, contingency: str, *orders: Mapping[str, object]) -> tuple[list[NewOrder], list[VenueEvent]]:
+    """An order list of ours, and what came of it."""
+    sides = desk.sides
+    values = {"symbol": sides.symbol, "order_qty": sides.qty, "contingency": contingency}
+    named = [(attempt, sides.name_of(attempt)) for attempt in (sides.next_attempt() for _ in orders)]
+    first, *others = [
+        samples.new(**{**values, "attempt": attempt, "cl_ord_id": name, **order})
+        for order, (attempt, name) in zip(orders, named, strict=True)
+    ]
+    further = tuple(ListedOrder(each.terms, each.attempt, each.cl_ord_id) for each in others)
+    command = structs.replace(first, further=further)
+    return list(command.orders), desk.say(sides.dialect.encode_list(command, sides.world.now.wall_ns))
+
+
+def told_of(events: list[VenueEvent], order: NewOrder) -> list[tuple[str, str]]:
+    return [(told.exec_type, told.ord_status) for told in reports(events) if told.cl_ord_id == order.cl_ord_id]
+
+
+def test_of_two_orders_one_cancels_the_other(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.ORDER_LIST):
+        with pytest.raises(ValueError, match="no order lists"):
+            sides.dialect.encode_list(samples.new(), 0)
+        return
+    tick = sides.instrument.tick_size
+    sides.stranger("2", sides.qty, sides.price)
+    desk.new(price=sides.price)
+    desk.heard()
+    target = {"side": "2", "price": sides.price + 10 * tick, "instructions": POST_ONLY}
+    stop = {"side": "2", "ord_type": "4", "price": sides.price - 12 * tick, "stop_px": sides.price - 10 * tick}
+    (limit, sleeps), events = listed(desk, "1", target, stop)
+    assert [told_of(events, each) for each in (limit, sleeps)] == [[("0", "0")], [("0", "0")]]
+    sides.stranger("1", sides.qty / 2, sides.price + 10 * tick)
+    events = desk.heard()
+    assert [told_of(events, each) for each in (limit, sleeps)] == [[("F", "1")], [("C", "C")]]
+    order_id = next(each.order_id for each in reports(events) if each.cl_ord_id == limit.cl_ord_id)
+    assert ends(desk.cancel(limit, order_id)[1]) == {("4", "4")}
+
+
+def test_a_filled_order_triggers_two_of_which_one_cancels_the_other(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.ORDER_LIST):
+        return
+    tick = sides.instrument.tick_size
+    sides.stranger("2", sides.qty, sides.price)
+    desk.new(price=sides.price)
+    desk.heard()
+    first = {"side": "1", "price": sides.price - tick}
+    target = {"side": "2", "price": sides.price + 10 * tick, "instructions": POST_ONLY}
+    stop = {"side": "2", "ord_type": "4", "price": sides.price - 12 * tick, "stop_px": sides.price - 10 * tick}
+    orders, events = listed(desk, "2", first, target, stop)
+    assert [told_of(events, each) for each in orders] == [[("0", "0")], [("9", "9")], [("9", "9")]]
+    sides.stranger("2", sides.qty, sides.price - tick)
+    events = desk.heard()
+    assert [told_of(events, each) for each in orders] == [[("F", "2")], [("0", "0")], [("0", "0")]]
+    order_id = next(each.order_id for each in reports(events) if each.cl_ord_id == orders[1].cl_ord_id)
+    _, events = desk.cancel(orders[1], order_id)
+    assert [each.exec_type for each in reports(events)] == ["4", "4"], "a cancel of one is one of the list"
+
+
+def test_a_list_that_is_refused_is_so_as_a_whole(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.ORDER_LIST):
+        return
+    target = {"side": "2", "price": sides.price, "instructions": POST_ONLY}
+    stop = {"side": "2", "ord_type": "3", "price": None, "stop_px": 2 * sides.price}
+    orders, events = listed(desk, "1", stop, target)
+    assert [told_of(events, each) for each in orders] == [[("8", "8")], [("8", "8")]]
+    assert not sides.world.ask("orders")["orders"]
+
+
 @pytest.mark.parametrize("feature", list(Feature))
 def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feature: Feature) -> None:
     """Before it is sent, by name: the session asks `missing_feature` before a command takes a number."""
@@ -634,6 +707,11 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         assert missing_feature(profile, samples.QUERY) is (feature if lacks else None)
     elif feature is Feature.AMEND:
         assert missing_feature(profile, samples.amend()) is (feature if lacks else None)
+    elif feature is Feature.ORDER_LIST:
+        one = samples.new(instructions=POST_ONLY)
+        command = structs.replace(one, contingency="2", further=(ListedOrder(one.terms, one.attempt, "5-9"),))
+        if profile.has(Feature.POST_ONLY):
+            assert missing_feature(profile, command) is (feature if lacks else None)
     elif feature is Feature.AMEND_STOP:
         stop = samples.amend(ord_type="4", price=above, stop_px=above)
         if profile.has(Feature.AMEND) and profile.has(Feature.STOP_LIMIT_ORDER):

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from common.messages import AmendRequest, NewOrder, NewOrderRequest, OrderEvent, Reason, Terms
 from common.request_identity import request_identity
-from scripts.cli.orders import price_text
+from scripts.cli.orders import _listed_terms, _trailing, price_text
 from services.desk.rows import type_words
 from tests.services.orders.harness import D, Ring
 
@@ -100,6 +100,24 @@ def test_a_pegged_order_has_the_price_that_the_venue_tells(ring: Ring) -> None:
 def test_a_person_reads_what_wakes_it(ring: Ring, terms: Terms, kind: str, price: str) -> None:
     sent(ring, terms)
     assert (type_words(terms), price_text(told(ring))) == (kind, price)
+
+
+def test_an_order_of_a_list_is_typed_as_one_text() -> None:
+    typed = _listed_terms("sell 0.01 price=70000 post-only")
+    assert typed == Terms("2", "2", D("0.01"), D(70000), instructions="6")
+    assert _listed_terms("sell 1 stop=9 take-profit") == Terms("2", "3", D(1), stop_px=D(9), take_profit=True)
+    for wrong in ("sell", "sell 1 prize=9", "sell 1 price=", "hold 1 price=9", "sell one price=9"):
+        with pytest.raises((ValueError, TypeError)):
+            _listed_terms(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, {}), ("1.5", {"trailing_offset": "1.5"}), ("50bips", {"trailing_bips": 50})]
+)
+def test_a_distance_is_typed_in_basis_points_or_in_the_quote_asset(text: str | None, said: dict[str, object]) -> None:
+    assert _trailing(text) == said
+    with pytest.raises(ValueError, match="100bips"):
+        _trailing("manybips")
 
 
 def test_another_distance_or_side_of_the_trigger_is_another_request() -> None:

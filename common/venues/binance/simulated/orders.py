@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from common.exchange.bare import bare
-from common.exchange.changes import Amended, Change, Closed, Placed, Traded, Triggered
+from common.exchange.changes import Amended, Change, Closed, Placed, Released, Traded, Triggered
 from common.exchange.engine import Cause, Refusal, check_form
 from common.exchange.faults import Fault, Kind
 from common.exchange.order import (
@@ -20,6 +20,7 @@ from common.exchange.order import (
     OFFSET_BASIS_POINTS,
     OFFSET_LEVELS,
     PEGGED,
+    PENDING_NEW,
     PRIMARY_PEG,
     STOP,
     STOP_LIMIT,
@@ -31,7 +32,7 @@ from common.exchange.order import (
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
-from common.venues.binance.simulated import wire
+from common.venues.binance.simulated import lists, wire
 from common.venues.binance.simulated.session import ORDER_ENTRY_LIMITS, BinanceGateway, Door, Peer
 from common.venues.binance.simulated.wire import Fields, Rejection, fixed
 
@@ -49,6 +50,8 @@ _EXPIRY_REASON = {
     Cause.UNFILLED: "5",
     Cause.FILL_OR_KILL: "6",
     Cause.NO_LIQUIDITY: "7",
+    Cause.RIVAL: "3",
+    Cause.LIST: "4",
 }
 
 
@@ -128,6 +131,21 @@ class BinanceOrders(BinanceGateway):
                 asked.held.append((peer.comp_id, body))
             else:
                 peer.send("8", body, now)
+        if order.terms.list_id and not order.is_open and order.terms.list_id not in self._venue.state.lists:
+            self._list_done(order, now)
+
+    def _list_done(self, order: Order, now: Instant) -> None:
+        """Nothing of a list is open any more: ListStatus(N) says so."""
+        list_id = order.terms.list_id
+        found = self._venue.history.orders(order.account, order.symbol, list_id, lists.MOST_ORDERS)
+        orders = [(each.terms, each.order_id) for each in found if each.terms.list_id == list_id]
+        body = lists.status(lists.kind_of(orders), orders, (lists.ALL_DONE_TYPE, lists.ALL_DONE), now.wall_ns, None)
+        self._push_list(order.account, body, now)
+
+    def _push_list(self, account: str, body: bytes, now: Instant) -> None:
+        for peer in self._peers.values():
+            if peer.logged_on and peer.account == account and not peer.only_acks:
+                peer.send("N", body, now)
 
     def _body(self, change: Change, order: Order, asked: Asked | None) -> bytes | None:
         terms, names = order.terms, ""
@@ -135,7 +153,7 @@ class BinanceOrders(BinanceGateway):
             names = f"11={asked.cl_ord_id}\x0141={asked.orig_cl_ord_id}\x01"
         if type(change) is Placed:
             return _report(order, terms, change.exec_id, "0", change.stamp_ns)
-        if type(change) is Triggered:
+        if type(change) is Released or type(change) is Triggered:
             # It goes on the book: told as of an order list's pending leg that does.
             return _report(order, terms, change.exec_id, "0", change.stamp_ns)
         if type(change) is Traded:
@@ -167,15 +185,16 @@ class BinanceOrders(BinanceGateway):
     # ---- requests
 
     def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
-        handler = self._handlers.get(msg_type)
-        if handler is None:
-            raise Rejection(wire.NEW_ORDER_REJECTED, "Order lists are not simulated.")
         changes_state = msg_type != "XLQ"
         if changes_state and self._venue.faults.strikes(Kind.LOST, "fix"):
             raise Rejection(wire.UNEXPECTED_RESPONSE, UNEXPECTED_TEXT)
         unknown = self._venue.faults.strikes(Kind.UNKNOWN, "fix") if changes_state else None
         try:
-            handler(Task(peer, silent=unknown is not None), f, now)
+            task = Task(peer, silent=unknown is not None)
+            if msg_type == "E":
+                self._new_list(task, f, fields, now)
+            else:
+                self._handlers[msg_type](task, f, now)
         except Rejection:
             if unknown is None:
                 raise
@@ -198,6 +217,47 @@ class BinanceOrders(BinanceGateway):
             self._refuse_new(task, terms, *refusal, now)
             return
         self.admit(terms, now, task)
+
+    def _new_list(self, task: Task, f: Fields, pairs: list[list[bytes]], now: Instant) -> None:
+        """Place an order list, or refuse it as a whole with a ListStatus(N)."""
+        name, kind = wire.client_id(f, 25014), wire.text(f, 1385)
+        legs = lists.legs_of(f, pairs)
+        list_id = self._venue.state.next_order_id
+        alone = [self._terms(task, leg.fields) for leg in legs]
+        if len({terms.symbol for terms in alone}) > 1:
+            raise Rejection(wire.BAD_COMBINATION, "The orders of a list are of one symbol.", 5, 55)
+        orders = lists.with_roles(kind, legs, alone, list_id, name)
+        refusal = self._why_no_list(orders, name, now)
+        if refusal is not None:
+            ids = [(terms, 0) for terms in orders]
+            words = lists.RESPONSE, lists.REJECTED
+            self._answer(task, "N", lists.status(kind, ids, words, now.wall_ns, refusal), now)
+            return
+        ids = [(terms, list_id + index) for index, terms in enumerate(orders)]
+        body = lists.status(kind, ids, (lists.EXEC_STARTED, lists.EXECUTING), now.wall_ns, None)
+        for peer in self._peers.values():
+            if peer.logged_on and peer.account == task.peer.account and not (task.silent and peer is task.peer):
+                peer.send("N", body, now)
+        for _ in orders:
+            self.count_unfilled(now)
+        self._venue.engine.place_list(orders, now, task)
+
+    def _why_no_list(self, orders: list[Terms], name: str, now: Instant) -> tuple[int, str] | None:
+        fault = self._venue.faults.strikes(Kind.REJECT, "fix")
+        if fault is not None:
+            return _commanded(fault)
+        if self.is_full(now):
+            return wire.TOO_MANY_ORDERS, self.too_many
+        taken = any(
+            each.terms.cl_list_id == name and each.account == orders[0].account
+            for listed in self._venue.state.lists.values()
+            for each in listed.values()
+        )
+        refusal = Refusal.DUPLICATE if taken else next(filter(None, map(_why_not_peg, orders)), None)
+        refusal = refusal or self._venue.engine.check_list(orders)
+        if refusal is Refusal.DUPLICATE:
+            self._venue.count("duplicate_cl_ord_ids")
+        return None if refusal is None else (wire.refusal_code(refusal), refusal.value)
 
     # ---- new orders, over FIX or REST
 
@@ -282,6 +342,8 @@ class BinanceOrders(BinanceGateway):
     def _target(self, task: Task, f: Fields) -> Order | None:
         """The open order that OrderID(37), OrigClOrdID(41) or both name. Raises Rejection where neither is given."""
         order_id, orig = wire.optional(f, 37), wire.client_id(f, 41, required=False)
+        if b"66" in f or b"25015" in f:
+            return self._of_list(task, wire.optional(f, 66), wire.optional(f, 25015))
         symbol = wire.text(f, 55)
         if symbol not in self._venue.state.instruments:
             raise Rejection(wire.BAD_SYMBOL, Refusal.UNKNOWN_SYMBOL.value, 5, 55)
@@ -293,6 +355,15 @@ class BinanceOrders(BinanceGateway):
         if not isinstance(found, Order) or (orig and found.cl_ord_id != orig):
             return None
         return found
+
+    def _of_list(self, task: Task, list_id: str, name: str) -> Order | None:
+        """An open order of the list of ListID(66) or OrigClListID(25015): its cancel is that of the list."""
+        for listed in self._venue.state.lists.values():
+            for order in listed.values():
+                named = list_id in ("", str(order.terms.list_id)) and name in ("", order.terms.cl_list_id)
+                if order.account == task.peer.account and named:
+                    return order
+        return None
 
     def _cancel(self, task: Task, f: Fields, now: Instant) -> None:
         if self._venue.faults.strikes(Kind.SILENT, "fix"):
@@ -338,7 +409,8 @@ class BinanceOrders(BinanceGateway):
         head = f"55={symbol}\x0111={name}\x01530=1\x01"
         orders = self._venue.state.open_orders(task.peer.account, symbol)
         for order in orders:
-            self._venue.engine.cancel(order, now, Cause.MASS_CANCEL, task.named(name, order))
+            if order.is_open:
+                self._venue.engine.cancel(order, now, Cause.MASS_CANCEL, task.named(name, order))
         if orders:
             body = f"{head}531=1\x01533={len(orders)}\x01"
         else:
@@ -374,6 +446,9 @@ class BinanceOrders(BinanceGateway):
         name, order_qty = wire.client_id(f, 11), wire.decimal(f, 38)
         order = self._target(task, f)
         refusal = Refusal.UNKNOWN_ORDER if order is None else self._venue.engine.check_reduce(order, name, order_qty)
+        if order is not None and order.terms.list_id:
+            self._refuse_amend(task, f, name, order_qty, "Orders of a list are not amended here.", now)
+            return
         if order is None or refusal is not None or order.amendments >= MAX_AMENDMENTS:
             reason = refusal.value if refusal is not None else "Filter failure: MAX_NUM_ORDER_AMENDS"
             self._refuse_amend(task, f, name, order_qty, reason, now)
@@ -494,9 +569,13 @@ def _report(
     shown = "" if terms.display_qty is None else f"111={fixed(terms.display_qty)}\x01"
     shown += "" if terms.cash_qty is None else f"152={fixed(terms.cash_qty)}\x01"
     time_in_force = "" if terms.price is None else f"59={terms.time_in_force}\x01"
+    listed = f"66={terms.list_id}\x01" if terms.list_id else ""
     trigger = _peg_fields(terms) if terms.is_pegged else _trigger_fields(terms)
     stamp, working = utc_timestamp(stamp_ns, 6).decode(), ""
-    if exec_type == "0":
+    ord_status = order.ord_status
+    if exec_type == "0" and order.waits:
+        ord_status, working = PENDING_NEW, "1057=Y\x01636=N\x01"
+    elif exec_type == "0":
         # AggressorIndicator(1057)=Y stands in every New report, before anything was matched. WorkingTime(25023): since
         # when it can trade.
         working = "1057=Y\x01636=N\x01" if order.sleeps else f"1057=Y\x01636=Y\x0125023={stamp}\x01"
@@ -506,7 +585,7 @@ def _report(
         f"60={stamp}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01{shown}"
         f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
         f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"
-        f"39={order.ord_status}\x01{extra}"
+        f"39={ord_status}\x01{listed}{extra}"
     ).encode()
 
 

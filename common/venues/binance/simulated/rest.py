@@ -48,7 +48,8 @@ _TROUBLES = {
     Trouble.UNKNOWN: (400, wire.UNKNOWN_STATUS, "Timeout waiting for response from backend server."),
 }
 _STATUS = {
-    "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED",
+    "A": "PENDING_NEW", "0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED",
+    "C": "EXPIRED",
 }  # fmt: skip
 _TYPE = {
     MARKET: "MARKET", LIMIT: "LIMIT", PEGGED: "LIMIT", STOP: "STOP_LOSS", STOP_LIMIT: "STOP_LOSS_LIMIT",
@@ -241,7 +242,7 @@ def order_json(o: ClosedOrder) -> dict[str, object]:
     return {
         "symbol": t.symbol,
         "orderId": o.order_id,
-        "orderListId": -1,
+        "orderListId": t.list_id or -1,
         "clientOrderId": t.cl_ord_id,
         "price": fixed(Decimal(0) if t.is_pegged else t.price or Decimal(0)),
         "origQty": fixed(t.order_qty),

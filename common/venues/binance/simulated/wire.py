@@ -66,6 +66,16 @@ GROUP_TAGS = frozenset(
         "847",
         "7940",
         "25001",
+        "1100",
+        "1101",
+        "1102",
+        "1107",
+        "1109",
+        "25009",
+        "211",
+        "1094",
+        "835",
+        "836",
     ]
 )
 GROUP_MESSAGES = frozenset({"V", "E"})
@@ -118,6 +128,7 @@ INVALID_TAG = -1169
 TAG_NOT_DEFINED = -1170
 TAG_TWICE = -1171
 TAG_ORDER = -1172
+GROUP_ORDER = -1173
 NUMBERS_MUST_RESET = -1175
 LOGON_ONCE = -1176
 GARBLED = -1177
@@ -129,6 +140,7 @@ DROP_COPY_ON_ORDER_ENTRY = -1184
 NOT_ON_MARKET_DATA = -1187
 SUBSCRIPTION_ID = -1190
 SUBSCRIPTION_TWICE = -1191
+GROUP_COUNT = -1188
 NEW_ORDER_REJECTED = -2010
 CANCEL_REJECTED = -2011
 BAD_KEY = -2015

@@ -11,7 +11,17 @@ from common.fix.session import Session
 from common.fix.session_types import Outbound
 from common.fix.wire import encode, parse_utc_timestamp, split
 from common.instant import Instant
-from common.messages import POST_ONLY, Announced, CancelRejected, ExecutionReport, MassCancelReported, RequestRejected
+from common.messages import (
+    POST_ONLY,
+    Announced,
+    CancelRejected,
+    ExecutionReport,
+    ListedOrder,
+    MassCancelReported,
+    NewOrder,
+    RequestRejected,
+    Several,
+)
 from common.venues.binance.dialect import Binance, logon_signature
 from common.venues.credentials import Ed25519Key
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected, VenueLimit
@@ -269,6 +279,57 @@ def test_a_stop_order_has_a_trigger_in_its_direction_and_no_stop_px() -> None:
     sold = text(DIALECT.encode_new(new(side="2", ord_type="4", stop_px=Decimal("64000")), WALL_NS))
     assert sold.endswith("|40=4|44=65000.10|54=2|55=BTCUSDT|59=1|1100=4|1101=1|1102=64000|1107=2|1109=D|")
     assert "99=" not in sold
+
+
+def a_list(contingency: str, first: NewOrder, *others: NewOrder) -> str:
+    further = tuple(ListedOrder(each.terms, each.attempt, f"5-{number}") for number, each in enumerate(others, 2))
+    return text(DIALECT.encode_list(structs.replace(first, contingency=contingency, further=further), WALL_NS))
+
+
+LIMIT = new(side="2", price=Decimal(66000), instructions="6")
+STOP = new(side="2", ord_type="3", price=None, stop_px=Decimal(64000))
+LIMIT_TEXT = "18=6|38=0.50000|40=2|44=66000|54=2|55=BTCUSDT|"
+STOP_TEXT = "38=0.50000|40=3|54=2|55=BTCUSDT|1100=4|1101=1|1102=64000|1107=2|1109=D|"
+
+
+def test_of_a_pair_the_lower_one_stands_first_with_what_cancels_it() -> None:
+    """As the document's table of order lists has it, for a sale with the stop order below."""
+    assert a_list("1", LIMIT, STOP) == (
+        f"35=E|73=2|11=5-2|{STOP_TEXT}25010=1|25011=2|25012=1|25013=2|"
+        f"11=5-1|{LIMIT_TEXT}25010=1|25011=1|25012=0|25013=2|1385=1|25014=5-1|"
+    )
+
+
+def test_what_is_pending_is_released_by_the_first_order() -> None:
+    first = new()
+    head = "11=5-1|38=0.50000|40=2|44=65000.10|54=1|55=BTCUSDT|59=1|"
+    assert a_list("2", first, STOP) == (
+        f"35=E|73=2|{head}11=5-2|{STOP_TEXT}25010=1|25011=3|25012=0|25013=1|1385=2|25014=5-1|"
+    )
+    assert a_list("2", first, LIMIT, STOP) == (
+        f"35=E|73=3|{head}11=5-3|{STOP_TEXT}25010=2|25011=3|25012=0|25013=2|25011=2|25012=2|25013=2|"
+        f"11=5-2|{LIMIT_TEXT}25010=2|25011=3|25012=0|25013=2|25011=1|25012=1|25013=2|1385=2|25014=5-1|"
+    )
+
+
+def test_a_list_is_refused_by_its_status_and_otherwise_told_by_its_orders() -> None:
+    legs = "73=2|11=5-1|55=BTCUSDT|25016=-2010|58=No.|11=5-2|55=BTCUSDT|25016=-2010|58=No.|"
+    line = f"35=N|55=BTCUSDT|25014=5-1|1385=1|429=2|431={{}}|25016={{}}|58=No.|60=20260101-00:00:00|{legs}"
+    told = DIALECT.decode("N", raw(line.format("7", "-2010")))
+    assert isinstance(told, Several)
+    events = [event for event in told.events if isinstance(event, ExecutionReport)]
+    assert [(each.cl_ord_id, each.ord_status, each.ambiguous) for each in events] == [
+        ("5-1", "8", False), ("5-2", "8", False),
+    ]  # fmt: skip
+    assert DIALECT.decode("N", raw(line.format("3", "-2010"))) is None
+    unknown = DIALECT.decode("N", raw(line.format("7", "-1007").replace("25016=-2010|", "")))
+    assert isinstance(unknown, Several) and all(getattr(each, "ambiguous", False) for each in unknown.events)
+
+
+def test_a_pending_order_is_suspended() -> None:
+    line = "35=8|17=1|11=5-2|37=7|38=0.5|40=2|54=2|55=BTCUSDT|44=66000|14=0|32=0|39=A|150=0|636=N|66=6|"
+    told = DIALECT.decode("8", raw(line))
+    assert isinstance(told, ExecutionReport) and (told.exec_type, told.ord_status) == ("9", "9")
 
 
 TRAILS = {"ord_type": "3", "price": None, "peg_price_type": "8", "peg_offset": Decimal(150), "peg_offset_type": "1"}

@@ -5,11 +5,20 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.fix.session import Session, SessionSettings
 from common.fix.session_types import SequencePolicy
 from common.fix.wire import split
-from common.messages import Attempt, ExecutionReport, MassCancelReported, QueryOrder, RequestRejected
+from common.messages import (
+    Attempt,
+    ExecutionReport,
+    ListedOrder,
+    MassCancelReported,
+    NewOrder,
+    QueryOrder,
+    RequestRejected,
+)
 from common.venues.binance.venue import PROFILE
 from common.venues.dialect import Body
 from common.venues.generic.dialect import Generic
@@ -248,6 +257,84 @@ def test_17_a_pegged_order_gets_its_price_once_and_tells_it_as_the_pegged_one(de
     assert naive(raws(desk)[0]).price is None, "it would not know at which price its order stands"
     _, (refused,) = desk.new(ord_type="P", price=None, peg_price_type="5")
     assert isinstance(refused, ExecutionReport) and refused.exec_type == "8", "nothing stands on its own side"
+
+
+def exit_list(desk: Desk, kind: str = "1", *first: NewOrder) -> NewOrder:
+    """A target and a stop order for what is sold, behind an order to buy where one is given."""
+    sides, tick = desk.sides, desk.sides.instrument.tick_size
+    common = {"symbol": sides.symbol, "order_qty": sides.qty, "side": "2"}
+    orders = [
+        *first,
+        samples.new(**common, price=sides.price + 10 * tick, instructions="6"),
+        samples.new(**common, ord_type="3", price=None, stop_px=sides.price - 10 * tick),
+    ]
+    attempts = [sides.next_attempt() for _ in orders]
+    further = tuple(
+        ListedOrder(each.terms, attempt, sides.name_of(attempt))
+        for each, attempt in zip(orders[1:], attempts[1:], strict=True)
+    )
+    return structs.replace(
+        orders[0], attempt=attempts[0], cl_ord_id=sides.name_of(attempts[0]), contingency=kind, further=further
+    )
+
+
+def traded(desk: Desk) -> None:
+    """The last trade is at the middle of everything."""
+    desk.sides.stranger("2", desk.sides.qty, desk.sides.price)
+    desk.new(price=desk.sides.price)
+
+
+def test_18_a_list_says_in_numbers_which_order_ends_which_and_the_lower_one_is_first(desk: Desk) -> None:
+    traded(desk)
+    body = desk.sides.dialect.encode_list(exit_list(desk), 0)
+    assert b"25010=1\x0125011=2\x0125012=1\x0125013=2" in body.fields
+    parted = body.fields.replace(b"\x0111=", b"\x01|11=").replace(b"\x011385=", b"\x01|1385=")
+    head, first, second, tail = parted.split(b"|")
+    upside_down = answer(desk, Body("E", head + second + first + tail))
+    assert (upside_down[b"35"], upside_down[b"25016"]) == (b"3", b"-1013")
+    unsaid = answer(desk, Body("E", without(body.fields, b"25010", b"25011", b"25012", b"25013")))
+    assert unsaid[b"35"] == b"3", "it would say that two orders are a list, and no more"
+    assert answer(desk, body)[b"431"] == b"3"
+
+
+def test_19_a_pending_order_is_told_as_new_twice(desk: Desk) -> None:
+    traded(desk)
+    sides = desk.sides
+    first = samples.new(symbol=sides.symbol, order_qty=sides.qty, price=sides.price - sides.instrument.tick_size)
+    command = exit_list(desk, "2", first)
+    before = len(raws(desk))
+    told = desk.say(sides.dialect.encode_list(command, 0))
+    target = command.orders[1].cl_ord_id
+    mine = [raw for raw in raws(desk)[before:] if split(raw)[b"11"] == target.encode()]
+    assert [(naive(raw).exec_type, naive(raw).ord_status) for raw in mine] == [("0", "A")], "open, as it would have it"
+    assert [e.exec_type for e in told if isinstance(e, ExecutionReport) and e.cl_ord_id == target] == ["9"]
+    sides.stranger("2", sides.qty, first.price or D(0))
+    again = [e for e in desk.heard() if isinstance(e, ExecutionReport) and e.cl_ord_id == target]
+    assert [(e.exec_type, e.ord_status) for e in again] == [("0", "0")]
+
+
+def test_20_one_end_or_cancel_is_told_for_every_order_and_a_refusal_for_the_list(desk: Desk) -> None:
+    traded(desk)
+    command = exit_list(desk)
+    desk.say(desk.sides.dialect.encode_list(command, 0))
+    limit, stop = command.orders
+    _, events = desk.cancel(limit)
+    ended = {e.orig_cl_ord_id: e.exec_type for e in events if isinstance(e, ExecutionReport)}
+    assert ended == {limit.cl_ord_id: "4", stop.cl_ord_id: "4"}, "one cancel, and two orders are gone"
+    assert split(raws(desk, b"N")[-1])[b"431"] == b"6", "of the list as a whole"
+    again = structs.replace(exit_list(desk), cl_ord_id=desk.sides.next_name())
+    desk.say(desk.sides.dialect.encode_list(again, 0))
+    sides, tick = desk.sides, desk.sides.instrument.tick_size
+    sides.stranger("1", sides.qty, sides.price + 10 * tick)
+    expired = [raw for raw in raws(desk) if split(raw)[b"150"] == b"C"]
+    assert split(expired[-1])[b"25056"] == b"3" and split(expired[-1])[b"66"]
+    sides.stranger("1", sides.qty, 2 * sides.price)
+    taken = exit_list(desk)
+    refused = desk.say(sides.dialect.encode_list(taken, 0))
+    assert NAIVE.decode("N", raws(desk, b"N")[-1]) is None, "it would wait for both orders for ever"
+    assert {e.cl_ord_id for e in refused if isinstance(e, ExecutionReport) and e.exec_type == "8"} == {
+        each.cl_ord_id for each in taken.orders
+    }
 
 
 def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:

@@ -1,0 +1,144 @@
+"""An order list in the order manager: one command, several orders, each with a name and a state of its own."""
+
+import pytest
+from msgspec import structs
+
+from common.messages import (
+    ONE_CANCELS_OTHER,
+    POST_ONLY,
+    AmendRequest,
+    CancelAllRequest,
+    CancelOrder,
+    CancelRequest,
+    CommandOutcome,
+    Kind,
+    NewOrder,
+    NewOrderRequest,
+    OrderEvent,
+    OrderStatus,
+    Reason,
+    RequestRejected,
+    Terms,
+    Withdrawn,
+)
+from common.request_identity import request_identity
+from tests.services.orders.harness import D, Ring
+
+LIMIT = Terms("2", "2", D(1), D(110), instructions=POST_ONLY)
+STOP = Terms("2", "3", D(1), stop_px=D(90))
+LIST = NewOrderRequest(0, 1, "generic", "BTCUSDT", LIMIT, "exit", contingency=ONE_CANCELS_OTHER, further=(STOP,))
+
+
+def sent(ring: Ring) -> tuple[NewOrder, NewOrder]:
+    """Both orders of a list that is in the log."""
+    ring.request(LIST)
+    command: NewOrder = ring.last(NewOrder)
+    ring.sent(command)
+    one, other = command.orders
+    return one, other
+
+
+def states(ring: Ring) -> dict[int, str]:
+    return {number: order.status.value for (_, number), order in ring.core.books.orders.items()}
+
+
+def outcomes(ring: Ring) -> list[tuple[int, str]]:
+    return [(each.number, each.outcome) for each in ring.clients[b"p"] if isinstance(each, CommandOutcome)]
+
+
+def test_its_orders_are_named_by_the_numbers_behind_the_command_s_and_told_as_of_a_list(ring: Ring) -> None:
+    one, other = sent(ring)
+    assert (one.number, other.number, other.terms, other.label) == (1, 2, STOP, "exit")
+    assert len({one.attempt, other.attempt}) == 2 and one.cl_ord_id != other.cl_ord_id
+    ring.report(one, "0", "0")
+    ring.report(other, "9", "9")
+    assert states(ring) == {1: "NEW", 2: "SUSPENDED"}
+    told = [each for each in ring.clients[b"p"] if isinstance(each, OrderEvent)]
+    assert {each.list_number for each in told} == {1} and outcomes(ring) == [(1, "sent"), (2, "sent")]
+    before = ring.core.books.digest()
+    ring.start()
+    ring.go_live()
+    assert states(ring) == {1: "NEW", 2: "SUSPENDED"} and ring.core.books.digest() == before
+
+
+def test_the_next_command_has_the_number_behind_all_of_them(ring: Ring) -> None:
+    sent(ring)
+    ring.request(structs.replace(LIST, number=2))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
+    ring.request(structs.replace(LIST, number=3))
+    assert [each.number for each in ring.last(NewOrder).orders] == [3, 4]
+
+
+def test_a_repeat_is_told_what_became_of_the_list_and_another_list_is_no_repeat(ring: Ring) -> None:
+    sent(ring)
+    commands = len(ring.commands)
+    ring.request(LIST)
+    assert (ring.clients[b"p"][-1].outcome, ring.clients[b"p"][-1].repeat) == ("sent", True)
+    ring.request(structs.replace(LIST, further=(structs.replace(STOP, stop_px=D(91)),)))
+    assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED and len(ring.commands) == commands
+    kinds = [LIST, structs.replace(LIST, contingency="2"), structs.replace(LIST, contingency="", further=())]
+    assert len(set(map(request_identity, kinds))) == 3
+
+
+def test_a_fill_of_one_leaves_what_the_venue_says_of_the_other(ring: Ring) -> None:
+    one, other = sent(ring)
+    ring.report(one, "0", "0")
+    ring.report(other, "0", "0")
+    ring.report(one, "F", "2", qty="1", key="a")
+    assert states(ring) == {1: "FILLED", 2: "NEW"}, "until the venue says so it may trade too"
+    ring.report(other, "C", "C")
+    assert states(ring) == {1: "FILLED", 2: "EXPIRED"}
+
+
+@pytest.mark.parametrize("ambiguous", [False, True])
+def test_a_message_that_is_rejected_is_so_for_all_of_its_orders(ring: Ring, ambiguous: bool) -> None:
+    one, _ = sent(ring)
+    ring.told("generic", RequestRejected(3, one.attempt, "", -1007 if ambiguous else -1, "no", ambiguous))
+    word = "UNKNOWN" if ambiguous else "REJECTED"
+    assert states(ring) == {1: word, 2: word}
+
+
+def test_a_message_that_never_left_is_withdrawn_for_all_of_its_orders(ring: Ring) -> None:
+    one, _ = sent(ring)
+    withdrawn = Withdrawn("generic", 1, 1, 5, one.attempt, Reason.CONNECTION_LOST)
+    ring.record("session@generic", Kind.WITHDRAWN, withdrawn)
+    assert states(ring) == {1: "WITHDRAWN", 2: "WITHDRAWN"}
+
+
+def test_a_cancel_of_either_while_the_list_is_under_way_waits_for_it(ring: Ring) -> None:
+    ring.request(LIST)
+    command: NewOrder = ring.last(NewOrder)
+    ring.request(CancelRequest(0, 3, 2))
+    assert not [each for each in ring.commands if isinstance(each, CancelOrder)]
+    ring.sent(command)
+    assert ring.last(CancelOrder).orig_cl_ord_id == command.orders[1].cl_ord_id
+
+
+def test_a_cancel_of_all_reaches_every_order_of_a_list(ring: Ring) -> None:
+    one, other = sent(ring)
+    for each in (one, other):
+        ring.report(each, "0", "0")
+    ring.request(CancelAllRequest(0, 3))
+    wished = {each.orig_cl_ord_id for each in ring.commands if isinstance(each, CancelOrder)}
+    assert wished == {one.cl_ord_id, other.cl_ord_id}
+
+
+def test_an_order_of_a_list_is_not_amended(ring: Ring) -> None:
+    one, _ = sent(ring)
+    ring.report(one, "0", "0")
+    ring.request(AmendRequest(0, 3, 1, D("0.5")))
+    assert ring.clients[b"p"][-1].reason is Reason.NOT_AMENDABLE
+
+
+def test_what_cannot_be_counted_with_is_refused_in_any_of_its_orders(ring: Ring) -> None:
+    ring.request(structs.replace(LIST, further=(structs.replace(STOP, order_qty=D("NaN")),)))
+    outcome = ring.clients[b"p"][-1]
+    assert (outcome.outcome, outcome.reason) == ("refused", Reason.BAD_QUANTITY)
+
+
+def test_the_states_of_a_list_are_in_a_snapshot(ring: Ring) -> None:
+    one, _ = sent(ring)
+    ring.report(one, "0", "0")
+    ring.load_snapshot()
+    assert {order.list_number for order in ring.core.books.orders.values()} == {1}
+    assert ring.core.books.orders["s", 2].status is OrderStatus.PENDING_NEW
