@@ -72,6 +72,9 @@ def logon_signature(secret: bytes, identity: Identity, msg_seq_num: int, api_key
 RESTATED = "D"
 _AWAKE = (b"1", b"2")
 _BY_LAST_TRADE = "5"  # what triggers a stop order
+_TAKE_PROFITS = {"3": "R", "4": "T"}
+"""By OrdType(40) of a stop and a stop-limit order, that of the one which takes profit."""
+
 
 
 @lru_cache(maxsize=1024)
@@ -195,7 +198,8 @@ def _order(command: NewOrder | AmendOrder, wall_ns: int, former: str = "") -> st
         last += f"388={_BY_LAST_TRADE}\x01" if c.terms.is_stop else ""
     last += "" if c.terms.display_qty is None else f"1138={plain(c.terms.display_qty)}\x01"
     stamp = utc_timestamp(wall_ns).decode()
-    head = f"38={plain(c.order_qty)}\x0140={c.ord_type}\x01{orig}{price}"
+    ord_type = _TAKE_PROFITS[c.ord_type] if c.terms.take_profit else c.ord_type
+    head = f"38={plain(c.order_qty)}\x0140={ord_type}\x01{orig}{price}"
     return f"{inst}{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}60={stamp}\x01{last}"
 
 

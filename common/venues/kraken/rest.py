@@ -40,7 +40,7 @@ MOST_PAGES = 200
 ORD_STATUS = {"pending": "A", "open": "0", "closed": "2", "canceled": "4", "expired": "C"}
 """Kraken's order status as OrdStatus(39); an open order that is filled in part is that."""
 
-_TRIGGERED_TYPES = frozenset({"stop-loss", "stop-loss-limit"})
+_TRIGGERED_TYPES = frozenset({"stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit"})
 _SIDES = {"buy": "1", "sell": "2"}
 _NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Assets that REST and FIX do not call the same."""

@@ -14,7 +14,16 @@ PROFILE = VenueProfile(
     rest="common.venues.kraken.rest:open_rest",
     fields="common.venues.kraken.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
-    further=frozenset({Feature.GOOD_TILL_DATE, Feature.STOP_ORDER, Feature.STOP_LIMIT_ORDER, Feature.ICEBERG}),
+    further=frozenset(
+        {
+            Feature.GOOD_TILL_DATE,
+            Feature.STOP_ORDER,
+            Feature.STOP_LIMIT_ORDER,
+            Feature.TAKE_PROFIT_ORDER,
+            Feature.TAKE_PROFIT_LIMIT_ORDER,
+            Feature.ICEBERG,
+        }
+    ),
     lacks=frozenset({Feature.STATUS_QUERY, Feature.LIMIT_QUERY, Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT}),
     window_ns=VALID_NS,
     key_tags=frozenset({553}),

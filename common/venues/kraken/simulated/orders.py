@@ -35,7 +35,7 @@ from common.instant import NS_PER_S, Instant
 from common.venues.kraken.simulated.door import INVALID_KEY, Door
 from common.venues.kraken.simulated.limits import RATE_EXCEEDED, Counters
 from common.venues.kraken.simulated.names import LastNames
-from common.venues.kraken.simulated.reports import NOT_AVAILABLE, OTHER, KrakenReports, refused
+from common.venues.kraken.simulated.reports import NOT_AVAILABLE, OTHER, TAKE_PROFITS, KrakenReports, refused
 
 INTERNAL_ERROR = "EGeneral:Internal error"
 DEADLINE_ELAPSED = "EService:Deadline elapsed"
@@ -46,6 +46,7 @@ OUTAGE_NS = 30 * NS_PER_S
 DAY_NS = 86_400 * NS_PER_S
 POST_ONLY = "P"
 OF_THE_SESSION_IN_A_SYMBOL, OF_THE_SESSION, OF_THE_ACCOUNT = "1", "6", "7"
+_STOP_OF = {told: ord_type for ord_type, told in TAKE_PROFITS.items()}
 _TIMES_IN_FORCE = (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, GOOD_TILL_DATE)
 BY_LAST_TRADE = "5"
 _ALWAYS = {
@@ -193,7 +194,8 @@ class KrakenOrders(ResendingFixOrders):
         return ""
 
     def _terms(self, client: Client, request: Request) -> Terms:
-        ord_type, time_in_force, flags = request.text(40), request.text(59), set(request.optional(18).split())
+        told, time_in_force, flags = request.text(40), request.text(59), set(request.optional(18).split())
+        ord_type = _STOP_OF.get(told, told)
         limited, stops = ord_type in (LIMIT, STOP_LIMIT), ord_type in (STOP, STOP_LIMIT)
         for tag, wanted in ((44, limited), (99, stops), (126, time_in_force == GOOD_TILL_DATE)):
             if wanted and not request.has(tag):
@@ -209,10 +211,15 @@ class KrakenOrders(ResendingFixOrders):
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
             request.decimal(38), request.decimal(44) if limited else None, time_in_force, bool(flags),
-            stop_px=request.decimal(99) if stops else None,
+            stop_px=request.decimal(99) if stops else None, take_profit=told in _STOP_OF,
             expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
             display_qty=request.decimal(1138) if request.has(1138) else None,
         )  # fmt: skip
+
+    def _may_replace(self, wish: Wish, request: Request, order: Order) -> bool:
+        """The order's type is as it was told, a take-profit order's too."""
+        ord_type = TAKE_PROFITS[order.ord_type] if order.terms.take_profit else order.ord_type
+        return request.text(54) == order.side and (request.optional(40) or ord_type) == ord_type
 
     def _wish(self, client: Client, request: Request, response_to: str) -> Wish:
         """By OrderID(37) or OrigClOrdID(41)."""

@@ -46,12 +46,15 @@ def words(terms: Terms) -> str:
     side = "buy" if terms.side == BUY else "sell"
     how = "market" if terms.price is None else f"limit {digits(terms.price)}"
     if terms.stop_px is not None:
-        stop = f"stop loss {digits(terms.stop_px)}"
+        stop = f"{'take profit' if terms.take_profit else 'stop loss'} {digits(terms.stop_px)}"
         how = stop if terms.price is None else f"{stop} -> {how}"
     return f"{side} {digits(terms.order_qty)} {terms.symbol} @ {how}"
 
 
 RESTATED = "D"
+TAKE_PROFITS = {STOP: "R", STOP_LIMIT: "T"}
+"""OrdType(40) of those that take profit."""
+
 AWAKE = {STOP: MARKET, STOP_LIMIT: LIMIT}
 """What OrdType(40) is once a stop order was triggered."""
 
@@ -130,6 +133,8 @@ def _fields(
     }  # fmt: skip
     if terms.stop_px is not None:
         fields[99] = digits(terms.stop_px)
+        if terms.take_profit:
+            fields[40] = TAKE_PROFITS[terms.ord_type]
         if order.triggered if isinstance(order, Order) else order.cum_qty:
             fields[40] = AWAKE[terms.ord_type]
     if terms.expire_ns:

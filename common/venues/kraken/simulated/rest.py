@@ -14,7 +14,7 @@ from decimal import Decimal
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
 from common.exchange.numbers import digits
-from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order
+from common.exchange.order import BUY, LIMIT, MARKET, STOP, STOP_LIMIT, Order, Terms
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
@@ -136,7 +136,7 @@ class KrakenRest:
             "descr": {
                 "pair": _alt_name(instrument),
                 "type": "buy" if t.side == BUY else "sell",
-                "ordertype": _ORDER_TYPES[t.ord_type],
+                "ordertype": _order_type(t),
                 "price": digits((t.price if t.stop_px is None else t.stop_px) or Decimal(0)),
                 "price2": digits(t.price or Decimal(0)) if t.stop_px is not None else "0",
                 "order": words(t),
@@ -227,3 +227,9 @@ def _whole(p: Parameters, name: str) -> int:
     if not value.isdecimal() or len(value) > 18:
         raise refused(f"EGeneral:Invalid arguments:{name}")
     return int(value)
+
+
+def _order_type(t: Terms) -> str:
+    """An order's type as REST names it."""
+    word = _ORDER_TYPES[t.ord_type]
+    return word.replace("stop-loss", "take-profit") if t.take_profit else word

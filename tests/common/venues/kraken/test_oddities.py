@@ -10,7 +10,7 @@ import pytest
 
 from common.fix.session import Session, SessionSettings
 from common.fix.session_types import SequencePolicy
-from common.fix.wire import utc_timestamp
+from common.fix.wire import split, utc_timestamp
 from common.instant import NS_PER_S, Instant
 from common.messages import ExecutionReport
 from common.venues.credentials import HmacSecret
@@ -440,6 +440,20 @@ def test_15_rest_does_not_know_a_pair_by_the_name_that_fix_has(sides: BothSides)
     assert "BTC/USD" not in pairs and sides.symbol == "BTC/USD"
     assert (pairs["XXBTZUSD"]["altname"], pairs["XXBTZUSD"]["wsname"]) == ("XBTUSD", "XBT/USD")
     world.core.closed(99, "gone", world.now)
+
+
+def test_16_a_take_profit_order_is_of_a_type_of_its_own(sides: BothSides) -> None:
+    desk, tick = sides.desk(), sides.instrument.tick_size
+    target = sides.price - 10 * tick
+    _, refused = desk.new(ord_type="3", price=None, stop_px=target)
+    assert not [e for e in refused if isinstance(e, ExecutionReport)], "a stop order there would be triggered at once"
+    order, events = desk.new(ord_type="4", price=target, stop_px=target, take_profit=True)
+    assert [e.exec_type for e in events if isinstance(e, ExecutionReport)] == ["0"]
+    told = [split(raw) for raw in desk.client.raw if split(raw)[b"35"] == b"8"]
+    assert told[-1][b"40"] == b"T" and b"take profit" in told[-1][b"58"]
+    venue_id = next(e.order_id for e in events if isinstance(e, ExecutionReport))
+    _, amended = desk.amend(order, venue_id, ord_type="4", stop_px=target, take_profit=True, price=target - tick)
+    assert "5" in [e.exec_type for e in amended if isinstance(e, ExecutionReport)], "an amendment says the type again"
 
 
 class Wire:
