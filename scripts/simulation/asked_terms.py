@@ -51,11 +51,12 @@ class AskedTerms:
     def _hear(self, strategy: str, request: NewOrderRequest) -> None:
         """What bears a number a second time may ask for something else, by mistake: either may be the first to
         arrive. What holds a number that cannot be compared comes to nothing."""
-        if not all(value.is_finite() for value in _compared(request.terms) if isinstance(value, Decimal)):
-            return
-        name = (strategy, request.number, request.venue, request.symbol)
-        if request.terms not in self._asked[name]:
-            self._asked[name].append(request.terms)
+        for number, terms in enumerate((request.terms, *request.further), request.number):
+            if not all(value.is_finite() for value in _compared(terms) if isinstance(value, Decimal)):
+                continue
+            name = (strategy, number, request.venue, request.symbol)
+            if terms not in self._asked[name]:
+                self._asked[name].append(terms)
 
     def check_accepted(self, venue: str, order: TrueOrder, name: Name | None) -> None:
         """An exchange has taken an order, the new one of that name where it is one. Raises Violation."""

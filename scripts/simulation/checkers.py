@@ -239,8 +239,14 @@ class Checkers:
         if isinstance(command, CancelOrder):
             self._check_older(command)
             self.cancel_lsns.setdefault((command.strategy, command.number), record.lsn)
-        if not isinstance(command, NewOrder | AmendOrder):
-            return
+        if isinstance(command, NewOrder):
+            for order in command.orders:
+                self._fold_opening(record, payload, order)
+        elif isinstance(command, AmendOrder):
+            self._fold_opening(record, payload, command)
+
+    def _fold_opening(self, record: Record, payload: Outbound, command: NewOrder | AmendOrder) -> None:
+        """A new order, each of a list by itself, or an amendment."""
         name = (command.strategy, command.number)
         self._names[command.attempt] = name
         self._sent_stamps.setdefault(name, record.stamp_ns)
@@ -317,7 +323,8 @@ class Checkers:
                 if isinstance(message, NewOrder | AmendOrder):
                     self._check_wait(process.name, message)
                     if isinstance(process.core, RiskCore):
-                        _check_reserved(process.core, message)
+                        for order in message.orders if isinstance(message, NewOrder) else (message,):
+                            _check_reserved(process.core, order)
                         self._check_outside_counted(process.core, message)
                     elif isinstance(process.core, OrdersCore):
                         self._check_left_out(process.core, message)

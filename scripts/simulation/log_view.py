@@ -31,7 +31,7 @@ from scripts.simulation.network import TcpStream
 
 Name = tuple[str, int]
 MARGIN_NS = NS_PER_S
-NEW_LEG = frozenset({"D", "XCN"})
+NEW_LEG = frozenset({"D", "E", "XCN"})
 """MsgType(35) of what is an order of its own at the exchange."""
 
 ENDED = frozenset({"2", "3", "4", "8", "C"})
@@ -108,6 +108,11 @@ class LogView:
             self._queries.add(command.attempt)
         if not isinstance(command, NewOrder | AmendOrder | CancelOrder) or payload.filler:
             return
+        for each in command.orders if isinstance(command, NewOrder) else (command,):
+            self._order_sent(record, payload, each)
+
+    def _order_sent(self, record: Record, payload: Outbound, command: NewOrder | AmendOrder | CancelOrder) -> None:
+        venue = payload.session
         key = (venue, command.cl_ord_id)
         is_late = not isinstance(command, CancelOrder) and record.stamp_ns > command.deadline_ns
         if key in self._names or is_late:
