@@ -287,11 +287,11 @@ def _tell_fills_twice(original: Any, self: Any, name: str, event: Any) -> None:
         original(self, name, msgspec.structs.replace(event, index=event.index + 1))
 
 
-def _repeat_nothing(original: Any, self: Any, peer: bytes, hello: Any, welcome: Any) -> Any:
+def _repeat_nothing(original: Any, self: Any, peer: bytes, hello: Any, *rest: Any) -> Any:
     strategy = self._strategy(hello.strategy)
     ring, strategy.ring = strategy.ring, deque(maxlen=1)
     try:
-        return original(self, peer, hello, welcome)
+        return original(self, peer, hello, *rest)
     finally:
         strategy.ring = ring
 
