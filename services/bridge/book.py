@@ -91,6 +91,13 @@ class BridgedOrder:
         return PARTIALLY_FILLED if self.cum_qty else NEW
 
     @property
+    def is_filled(self) -> bool:
+        """Whether all of it is filled, also of what an amendment asks for that has no outcome yet: the venue may have
+        carried it out."""
+        asked = [wish.terms.order_qty for wish in self.wishes.values() if wish.kind == "G"]
+        return self.cum_qty >= max(self.terms.order_qty, *asked, ZERO)
+
+    @property
     def leaves_qty(self) -> Decimal:
         """LeavesQty(151)."""
         return ZERO if self.end else self.terms.order_qty - self.cum_qty
@@ -252,18 +259,22 @@ class Book:
         order.fills.add(record.trade_id)
         order.cum_qty += record.qty
         order.cum_quote += record.qty * record.px
-        if not order.end and order.cum_qty >= order.terms.order_qty:
-            self._over(order, FILLED)
+        self._over_if_filled(order)
 
     def _amended(self, order: BridgedOrder, record: Amended) -> None:
         order.terms = structs.replace(order.terms, order_qty=record.order_qty, price=record.price)
         if record.cl_ord_id:
             order.cl_ord_id = record.cl_ord_id
             order.wishes.pop(record.cl_ord_id, None)
+        self._over_if_filled(order)
 
     def _ended(self, order: BridgedOrder, record: Ended) -> None:
         order.evidence = record.evidence
         self._over(order, record.ord_status)
+
+    def _over_if_filled(self, order: BridgedOrder) -> None:
+        if not order.end and order.is_filled:
+            self._over(order, FILLED)
 
     def _over(self, order: BridgedOrder, ord_status: str) -> None:
         order.end = ord_status
@@ -272,6 +283,7 @@ class Book:
 
     def _refused(self, order: BridgedOrder, record: Refused) -> None:
         order.wishes.pop(record.cl_ord_id, None)
+        self._over_if_filled(order)
 
     def _reopened(self, order: BridgedOrder, record: Reopened) -> None:
         assert order.evidence == NEVER_REACHED

@@ -371,8 +371,9 @@ class Desk:
             self.owing[order.venue_id] = max(fact.cum_qty, self.owing.get(order.venue_id, ZERO))
             if fact.ord_status in (FILLED, CANCELED):
                 self.untold[order.venue_id] = fact
-        elif fact.ord_status == CANCELED:
-            self._end(order, CANCELED, TOLD, "", now)
+        elif fact.ord_status in (FILLED, CANCELED):
+            # All that was filled is known. An amendment that asked for more has come too late for one that is filled.
+            self._end(order, fact.ord_status, TOLD, "", now)
 
     def _see_another(self, order: BridgedOrder, fact: OrderFact) -> None:
         """Under the id of an order that is over the venue may have another: somebody has amended it by hand, where that
@@ -413,11 +414,18 @@ class Desk:
             self._too_late(order, wishes, now)
 
     def _amend(self, order: BridgedOrder, wish: Taken, now: Instant) -> None:
+        wishes = [each for each in order.wishes.values() if each is not wish]
         self._record(Amended(order.venue_id, wish.cl_ord_id, wish.terms.order_qty, wish.terms.price))
         self._tell(order, "5", now, asked=wish)
+        self._too_late(order, wishes if order.end else [], now)
 
     def _come_to_nothing(self, order: BridgedOrder, wish: Taken, text: str, now: Instant) -> None:
+        wishes = [each for each in order.wishes.values() if each is not wish]
         self._record(Refused(order.venue_id, wish.cl_ord_id, text))
+        if order.end:
+            # It was filled, and only what this asked for might have been left of it.
+            self._tell(order, "I", now)
+            self._too_late(order, wishes, now)
         body = reports.cancel_rejected(wish.cl_ord_id, wish.orig_cl_ord_id, order, wish.kind, OTHER, text)
         self.mouth.tell(order.client, "9", body, now)
 
@@ -430,7 +438,7 @@ class Desk:
         asked = next((wish for wish in wishes if _answers(wish, ord_status)), None)
         extra = f"58={text}\x01" if text else ""
         extra += f"103={OTHER}\x01" if ord_status == REJECTED else ""
-        self._tell(order, ord_status, now, asked=asked, extra=extra)
+        self._tell(order, "I" if ord_status == FILLED else ord_status, now, asked=asked, extra=extra)
         self._too_late(order, [wish for wish in wishes if wish is not asked], now)
 
     def _too_late(self, order: BridgedOrder, wishes: list[Taken], now: Instant) -> None:

@@ -210,6 +210,25 @@ def test_an_amendment_that_was_lost_is_refused_once_it_cannot_take_effect_any_mo
     assert words(client.got) == [("9", "0")] and client.got[0][58] == "never reached the venue"
 
 
+@pytest.mark.parametrize(("kind", "told"), [("unknown", [("F", "1"), ("5", "1")]), ("lost", [("F", "1"), ("I", "2")])])
+def test_an_order_that_an_amendment_may_have_made_larger_is_not_over_by_its_former_quantity(
+    rig: Rig, client: FixClient, kind: str, told: list[tuple[str, str]]
+) -> None:
+    client.order("a1", qty="0.1", px="60000")
+    rig.hush = True
+    fault(rig, kind)
+    client.amend("a2", "a1", "0.3", "60000")
+    rig.hush = False
+    client.got.clear()
+    rig.stranger("2", "0.1", "60000")
+    rig.pass_time(LONG_S)
+    row = rig.at_venue("a1")
+    assert row is not None and row["ord_status"] == ("1" if kind == "unknown" else "2")
+    assert [each for each in words(client.got) if each[0] != "9"] == told
+    assert ("9" in dict(words(client.got))) is (kind == "lost")
+    assert client.status("a2")[39] == row["ord_status"]
+
+
 # ---- pushes
 
 

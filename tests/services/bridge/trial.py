@@ -135,6 +135,8 @@ class Trial:
         if kind == "I":
             if m.get(103) == "5" and order.was_told:
                 self.wrong.append(f"{name} was taken, and there is said to be no such order")
+            elif word == "2":
+                order.word = word
             return
         if kind == "F":
             self._fill(name, order, m)
