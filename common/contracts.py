@@ -91,6 +91,11 @@ class Contract(msgspec.Struct, array_like=True, frozen=True, gc=False):
         realises."""
         return -self.worth(price, qty) if self.kind is InstrumentKind.OPTION else self.profit(gain)
 
+    def held_at_cost(self, qty: Decimal, unit_cost: Decimal) -> Decimal:
+        """What contracts held at that average of unit costs have cost in `settle`, 0 of an option, whose premium is
+        paid."""
+        return ZERO if self.kind is InstrumentKind.OPTION else self.profit(unit_cost * qty)
+
 
 SPOT: Final = Contract()
 

@@ -1040,7 +1040,8 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer
     """What the venue's REST side said to one `Ask`, or that it failed. Nothing is concluded from a failure.
 
     `ask` is the whole question. `not_found` is the venue's own "no such order". `venue_ns` is the venue's clock when it
-    answered (Unix, 0 unknown). `tickers` are never in a record: who asks for prices keeps them.
+    answered (Unix, 0 unknown). `tickers` are never in a record: who asks for prices keeps them. `positions` are by
+    symbol: how many contracts are held, below 0 where they were sold.
     """
 
     venue: str
@@ -1057,6 +1058,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="answer
     venue_ns: int = 0
     account: str = ""
     tickers: tuple["Ticker", ...] = ()
+    positions: tuple[tuple[str, Decimal], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -1296,9 +1298,9 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
 
     `what` is one of "order" (by `cl_ord_id` or `order_id`, sent at `since_ns` or later), "open_orders", "trades" (by
     `order_id`, or from `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to
-    be compared: nothing is folded), "balances", "time", "cancel_all" (every open order of `symbol`), "cancel" (the
-    order `order_id`). "open_orders" without a symbol asks for those of all. "ticker" (of `symbol`) is asked by the
-    market data of a venue that tells no prices over FIX.
+    be compared: nothing is folded), "balances", "positions" (of all contracts, to be compared likewise), "time",
+    "cancel_all" (every open order of `symbol`), "cancel" (the order `order_id`). "open_orders" without a symbol asks
+    for those of all. "ticker" (of `symbol`) is asked by the market data of a venue that tells no prices over FIX.
     """
 
     venue: str

@@ -139,6 +139,15 @@ class State:
         """An account's open orders in one symbol, oldest first."""
         return list(self.open_by_symbol.get((account, symbol), {}).values())
 
+    def held_at_cost(self, account: str) -> dict[str, Decimal]:
+        """What the contracts that an account holds have cost, by the asset that they are settled in."""
+        costs: dict[str, Decimal] = {}
+        for (owner, symbol), (qty, average) in self.accounts.positions.items():
+            if owner == account:
+                contract = self.instruments[symbol].contract
+                costs[contract.settle] = costs.get(contract.settle, ZERO) + contract.held_at_cost(qty, average)
+        return costs
+
     def numbers(self, session: str) -> SessionNumbers:
         """The numbers of a persistent session, 1 and 1 at first."""
         numbers = self.sessions.get(session)

@@ -2,11 +2,13 @@
 
 Open orders: over REST the venue's own list, else OrderStatusRequest(H) for each order of ours. Balances: what they have
 changed by since the baseline, against our fills since; a spot account holds its positions as assets, so they are
-compared by that too, and positions in contracts by nothing. Fills: the venue's trades from the newest snapshot on, by
-their identities. Numbers: those of the session, once the venue has answered on its connection, against the journal's.
+compared by that too, and those in contracts by how many the venue says are held. Fills: the venue's trades from the
+newest snapshot on, by their identities. Numbers: those of the session, once the venue has answered on its connection,
+against the journal's.
 
-An order that was heard of after a question was asked excuses itself from that answer; a balance is right if it is what
-our fills came to at any instant between question and answer. What still differs at a second answer is a difference.
+An order that was heard of after a question was asked excuses itself from that answer; a balance or a position is right
+if it is what our fills came to at any instant between question and answer. What still differs at a second answer is a
+difference.
 """
 
 import time
@@ -22,8 +24,8 @@ from common.messages import Answer, RestOrder, Trade
 from common.orders.books import TRADES_PAGE, Baseline, SessionBooks
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order
-from common.reconcile.journal_books import JournalBooks, asset_changes
-from common.reconcile.result import Part, Result, Verdict, compared
+from common.reconcile.journal_books import JournalBooks, asset_changes, contracts_held
+from common.reconcile.result import Part, Result, Verdict, compared, contracts_differ
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
 
@@ -35,6 +37,9 @@ PAUSE_S = 0.02
 RETRY_S = 0.3
 
 Balances = Mapping[str, Decimal]
+Moment = tuple[Balances, Balances]
+"""What our fills have changed each asset by, and how many contracts of each symbol they come to."""
+
 Terms = tuple[Decimal, Decimal | None, Decimal]
 
 
@@ -56,7 +61,7 @@ class AskedAccount:
         self._has_rest = venue.rest is not None
         self._has_query = find_profile(venue.dialect).has(Feature.STATUS_QUERY)
         self._symbols = tuple(venue.instruments)
-        self._moments: list[Balances] = []
+        self._moments: list[Moment] = []
         self._silence = ""
 
     def compare(self, timeout_s: float) -> Result:
@@ -133,7 +138,7 @@ class AskedAccount:
         if not self._has_rest:
             return Part(Verdict.NOT_COMPARABLE, "no REST side is configured, and this dialect has no question for them")
         baseline = self._books.books.account(self._name).baseline
-        self._moments = [self._changes()]
+        self._moments = [self._moment()]
         answer = self._ask("balances")
         self._read_until(lambda: False, LATE_S)
         if baseline is None:
@@ -146,7 +151,7 @@ class AskedAccount:
         before = asset_changes(self._books.books.known.find(self._name), baseline.positions)
         held = dict(baseline.balances)
         found: list[list[str]] = []
-        for moment in self._moments:
+        for moment, _ in self._moments:
             expected = {
                 asset: held.get(asset, ZERO) + moment.get(asset, ZERO) - before.get(asset, ZERO)
                 for asset in held.keys() | told.keys() | moment.keys()
@@ -160,10 +165,19 @@ class AskedAccount:
         """As the balances, unless some are in contracts: what is held of those shows in no balance."""
         contract_of = self._books.books.known.contract_of
         contracts = [symbol for symbol in self._symbols if not contract_of(self._name, symbol).is_spot]
-        if contracts:
-            text = f"no question asks for what is held in contracts: {', '.join(contracts)}"
+        if not contracts:
+            return balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
+        if not self._has_rest:
+            text = f"no REST side is configured, and no question of FIX asks for contracts: {', '.join(contracts)}"
             return Part(Verdict.NOT_COMPARABLE, text)
-        return balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
+        return self._part(lambda: self._contracts(contracts))
+
+    def _contracts(self, symbols: list[str]) -> Part:
+        self._moments = [self._moment()]
+        told = dict(self._ask("positions").positions)
+        self._read_until(lambda: False, LATE_S)
+        found = [contracts_differ(held, told) for _, held in self._moments]
+        return compared(sorted(found, key=len)[0], f"by how many the venue says are held of {', '.join(symbols)}")
 
     def _fills(self) -> Part:
         if not self._has_rest:
@@ -242,8 +256,9 @@ class AskedAccount:
         heard_lsn = max(self._books.answered.get((order.strategy, order.number), 0), order.touched_lsn)
         return heard_lsn > self._audited_lsn
 
-    def _changes(self) -> Balances:
-        return asset_changes(self._books.books.known.find(self._name), self._books.books.positions_at(self._name))
+    def _moment(self) -> Moment:
+        known, held = self._books.books.known.find(self._name), self._books.books.positions_at(self._name)
+        return asset_changes(known, held), contracts_held(known, held)
 
     # ---- asking ----
 
@@ -305,8 +320,8 @@ class AskedAccount:
     def _step(self) -> bool:
         """Fold one more record, and note what our fills come to then."""
         stepped = self._books.step()
-        if stepped and self._moments and (changes := self._changes()) != self._moments[-1]:
-            self._moments.append(changes)
+        if stepped and self._moments and (moment := self._moment()) != self._moments[-1]:
+            self._moments.append(moment)
         return stepped
 
 

@@ -101,4 +101,21 @@ def asset_changes(known: VenueFacts, positions: Iterable[Position]) -> dict[str,
     return changes
 
 
+def contracts_held(known: VenueFacts, positions: Iterable[Position]) -> dict[str, Decimal]:
+    """How many contracts of each symbol are held, below 0 where they were sold."""
+    return {held.symbol: held.quantity for held in positions if not known.contract(held.symbol).is_spot}
+
+
+def held_at_cost(known: VenueFacts, positions: Iterable[Position]) -> dict[str, Decimal]:
+    """What the contracts that are held have cost, by the asset that they are settled in. What was settled less this is
+    the same in whatever order the fills came: what one fill realises is not."""
+    costs: dict[str, Decimal] = {}
+    for position in positions:
+        contract = known.contract(position.symbol)
+        if not contract.is_spot:
+            cost = contract.held_at_cost(position.quantity, position.unit_cost)
+            costs[contract.settle] = costs.get(contract.settle, ZERO) + cost
+    return costs
+
+
 _discrepancy = msgspec.msgpack.Decoder(Discrepancy).decode

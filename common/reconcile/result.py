@@ -1,6 +1,7 @@
 """What came of comparing one venue: a verdict a part, and every difference in words."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -78,3 +79,13 @@ def compared(differences: Iterable[str], text: str) -> Part:
 def nobody_answered(why: str) -> Result:
     """A venue of which nothing was heard."""
     return Result("", {name: Part(Verdict.NOT_ANSWERED, why) for name in PARTS})
+
+
+def contracts_differ(ours: Mapping[str, Decimal], there: Mapping[str, Decimal]) -> list[str]:
+    """Of which symbols more or fewer contracts are held for us than at the venue, in words."""
+    nothing = Decimal(0)
+    return [
+        f"{symbol}: {ours.get(symbol, nothing):f} contracts for us, {there.get(symbol, nothing):f} there"
+        for symbol in sorted(ours.keys() | there.keys())
+        if ours.get(symbol, nothing) != there.get(symbol, nothing)
+    ]

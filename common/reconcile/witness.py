@@ -20,13 +20,14 @@ from typing import Any
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
 from common.config import Config, Environment
+from common.contracts import PROFIT_STEP
 from common.messages import SessionState
 from common.orders.books import SessionBooks
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order
 from common.reconcile.answers import AskedAccount, terms_differ
-from common.reconcile.journal_books import JournalBooks, asset_changes
-from common.reconcile.result import Audit, Part, Result, Verdict, compared, nobody_answered
+from common.reconcile.journal_books import JournalBooks, asset_changes, contracts_held, held_at_cost
+from common.reconcile.result import Audit, Part, Result, Verdict, compared, contracts_differ, nobody_answered
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
 
@@ -212,7 +213,11 @@ def _balances(books: JournalBooks, name: str, theirs: Mapping[str, Any], *, tell
     """Where no fill tells its fee, a balance is less than our fills say by what they cost, and never more."""
     ours, there = _changes(books, name, theirs)
     differences = _balances_differ(books, name, theirs)
-    is_more = any(ours.get(asset, ZERO) < there.get(asset, ZERO) for asset in ours.keys() | there.keys())
+    rounded = _rounded(books, name)
+    is_more = any(
+        there.get(asset, ZERO) - ours.get(asset, ZERO) > rounded.get(asset, ZERO)
+        for asset in ours.keys() | there.keys()
+    )
     if tells_fees or is_more or not differences:
         return compared(differences, "by what each asset's balance has changed by")
     text = f"this venue tells no fee with a fill, and what is missing may be fees: {'; '.join(differences)}"
@@ -222,32 +227,45 @@ def _balances(books: JournalBooks, name: str, theirs: Mapping[str, Any], *, tell
 def _changes(
     books: JournalBooks, name: str, theirs: Mapping[str, Any]
 ) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
-    """What our fills say that each asset has changed by, and what it has."""
-    ours = asset_changes(books.books.known.find(name), books.books.positions_at(name))
-    return ours, {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
+    """What our fills say that each asset has changed by, and what it has; less what the contracts that are held have
+    cost, so that it is the same for fills that we heard of in another order."""
+    known, held = books.books.known.find(name), books.books.positions_at(name)
+    ours, costs = asset_changes(known, held), held_at_cost(known, held)
+    there = {asset: Decimal(row["change"]) for asset, row in theirs["positions"].items()}
+    for asset, cost in costs.items():
+        ours[asset] = ours.get(asset, ZERO) - cost
+    for asset, text in theirs["contract_costs"].items():
+        there[asset] = there.get(asset, ZERO) - Decimal(text)
+    return ours, there
+
+
+def _rounded(books: JournalBooks, name: str) -> Mapping[str, Decimal]:
+    """By how much what contracts have settled may differ, by asset: each of their fills is rounded by itself."""
+    known, found = books.books.known.find(name), dict[str, Decimal]()
+    for held in books.books.positions_at(name):
+        contract = known.contract(held.symbol)
+        if not contract.is_spot:
+            found[contract.settle] = found.get(contract.settle, ZERO) + (held.fills + 1) * PROFIT_STEP
+    return found
 
 
 def _balances_differ(books: JournalBooks, name: str, theirs: Mapping[str, Any]) -> list[str]:
     ours, there = _changes(books, name, theirs)
+    rounded = _rounded(books, name)
     return [
         f"{asset}: our fills changed it by {ours.get(asset, ZERO)}, the balance changed by {there.get(asset, ZERO)}"
         for asset in sorted(ours.keys() | there.keys())
-        if ours.get(asset, ZERO) != there.get(asset, ZERO)
+        if abs(ours.get(asset, ZERO) - there.get(asset, ZERO)) > rounded.get(asset, ZERO)
     ]
 
 
 def _positions(books: JournalBooks, name: str, theirs: Mapping[str, Any], balances: Part) -> Part:
     """A spot position is a balance. Contracts are compared by their number: opening them moves no balance."""
-    held, contract_of = books.books.positions_at(name), books.books.known.contract_of
-    ours = {position.symbol: position.quantity for position in held if not contract_of(name, position.symbol).is_spot}
+    ours = contracts_held(books.books.known.find(name), books.books.positions_at(name))
     there = {symbol: Decimal(qty) for symbol, qty in theirs["contracts"].items()}
     if not (ours or there):
         return balances._replace(differences=())
-    found = [
-        f"{symbol}: {ours.get(symbol, ZERO):f} contracts for us, {there.get(symbol, ZERO):f} there"
-        for symbol in sorted(ours.keys() | there.keys())
-        if ours.get(symbol, ZERO) != there.get(symbol, ZERO)
-    ]
+    found = contracts_differ(ours, there)
     contracts = compared(found, f"{len(there)} in contracts there")
     differs = balances.verdict is Verdict.DIFFERS
     return contracts._replace(verdict=balances.verdict) if differs and not found else contracts

@@ -271,6 +271,7 @@ class Control:
             "contracts": {
                 symbol: _text(qty) for (owner, symbol), (qty, _) in state.accounts.positions.items() if owner == account
             },
+            "contract_costs": {asset: _text(cost) for asset, cost in state.held_at_cost(account).items()},
             "last_trade_ids": {
                 symbol: max((t.trade_id for t in self._venue.history.last_trades(account, symbol, 1)), default=0)
                 for symbol in state.books

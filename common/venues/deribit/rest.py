@@ -39,6 +39,7 @@ ORD_STATUS = {"open": "0", "untriggered": "0", "filled": "2", "cancelled": "4", 
 """Deribit's order state as OrdStatus(39)."""
 
 _SIDES = {"buy": "1", "sell": "2"}
+_SIGNS = {"buy": 1, "sell": -1, "zero": 0}
 Result = Any
 
 
@@ -57,6 +58,7 @@ class Api(Protocol):
     ) -> dict[str, Any]: ...
     def privateGetGetUserTradesByOrder(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
     def privateGetGetAccountSummaries(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
+    def privateGetGetPositions(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
     def privateGetCancelAllByInstrument(self, params: dict[str, object] = ...) -> dict[str, Any]: ...  # noqa: N802
 
 
@@ -80,6 +82,7 @@ class DeribitRest(CcxtRest[Api]):
     def __init__(self, venue: str, api: Api) -> None:
         """`api` as CCXT has it."""
         super().__init__(venue, api)
+        self._questions["positions"] = self._positions
         self._multipliers: dict[str, Decimal] = {}
 
     def _find(self, ask: Ask) -> RestOrder | str:
@@ -140,6 +143,15 @@ class DeribitRest(CcxtRest[Api]):
         rows = self.api.privateGetGetAccountSummaries()["result"]["summaries"]
         balances = tuple((cut(str(row["currency"])), decimal_field(row, "balance"), Decimal(0)) for row in rows)
         return Answer(self._venue, ask, False, balances=balances)
+
+    def _positions(self, ask: Ask) -> Answer:
+        """`size` is an amount, and `direction` says on which side."""
+        rows = self.api.privateGetGetPositions({"currency": "any"})["result"]
+        held = tuple(
+            (name_field(row, "instrument_name"), abs(self._contracts(row, "size")) * _SIGNS[str(row["direction"])])
+            for row in rows
+        )
+        return Answer(self._venue, ask, False, positions=held)
 
     def _cancel_all(self, ask: Ask) -> Answer:
         cancelled = self.api.privateGetCancelAllByInstrument({"instrument_name": ask.symbol})["result"]

@@ -9,7 +9,7 @@ import pytest
 
 from common.config import load
 from common.contracts import Contract, InstrumentKind
-from common.messages import Ask, RestOrder, SessionState, Trade
+from common.messages import Answer, Ask, RestOrder, SessionState, Trade
 from common.reconcile.answers import AskedAccount
 from common.reconcile.result import Audit, Part, Result, Verdict, compared
 from tests.services.orders.harness import Ring, accepted
@@ -49,7 +49,7 @@ def balances_part(ring: Ring, **told: str) -> Part:
     venue = asked(ring)
     baseline = ring.core.books.account("binance").baseline
     assert baseline is not None
-    venue._moments = [venue._changes()]
+    venue._moments = [venue._moment()]
     return venue._against(baseline, {asset: D(held) for asset, held in told.items()})
 
 
@@ -158,12 +158,30 @@ def test_a_part_that_nobody_answered_is_not_equal() -> None:
     assert differs.differences == ["1 more"] and "1 differences" in differs.told("binance")
 
 
-def test_what_is_held_in_contracts_is_not_called_equal_because_balances_are(ring: Ring) -> None:
+def test_what_is_held_in_contracts_is_what_the_venue_says_is_held(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     balances = compared((), "2 assets")
     assert asked(ring)._positions(balances).verdict is Verdict.EQUAL
     known = ring.core.books.known
     known._facts["binance"] = msgspec.structs.replace(
         known.find("binance"), contracts={"BTCUSDT": Contract(InstrumentKind.PERPETUAL, settle="USDT")}
     )
-    part = asked(ring)._positions(balances)
-    assert part.verdict is Verdict.NOT_COMPARABLE and "BTCUSDT" in part.text
+    filled(ring)
+    told: dict[str, D] = {}
+
+    def answer(self: AskedAccount, what: str, symbol: str = "", **details: object) -> Answer:
+        return Answer("binance", Ask("binance", 0, what), False, positions=tuple(told.items()))
+
+    monkeypatch.setattr(AskedAccount, "_ask", answer)
+    monkeypatch.setattr(AskedAccount, "_read_until", lambda *_: None)
+    for held, verdict in ({"BTCUSDT": D("0.250")}, Verdict.EQUAL), ({"BTCUSDT": D("-0.25")}, Verdict.DIFFERS), (
+        {}, Verdict.DIFFERS,
+    ), ({"BTCUSDT": D("0.25"), "OTHER": D(1)}, Verdict.DIFFERS):  # fmt: skip
+        told.clear()
+        told.update(held)
+        part = asked(ring)._positions(balances)
+        assert part.verdict is verdict and "BTCUSDT" in part.text, held
+    without = asked(ring)
+    without._has_rest = False
+    assert without._positions(balances).verdict is Verdict.NOT_COMPARABLE

@@ -9,6 +9,7 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.messages import CancelRequest
+from common.orders.fills import FillChange
 from common.reconcile.result import Part, Verdict, compared
 from common.reconcile.witness import (
     _balances,
@@ -45,7 +46,8 @@ def theirs(ring: Ring, **fields: Any) -> dict[str, Any]:
         "cl_ord_id": order.leg.cl_ord_id, "symbol": "BTCUSDT", "side": "1", "order_qty": "1.0", "price": "100.00",
         "cum_qty": "0.25", "leaves_qty": "0.75",
     }  # fmt: skip
-    return {"orders": [row | fields], "positions": {"BTC": {"change": "0.2490"}, "USDT": {"change": "-25.00"}}}
+    changes = {"BTC": {"change": "0.2490"}, "USDT": {"change": "-25.00"}}
+    return {"orders": [row | fields], "positions": changes, "contract_costs": {}}
 
 
 def test_equal_is_equal_however_it_is_written(ring: Ring) -> None:
@@ -111,6 +113,23 @@ def test_a_number_that_the_journal_does_not_hold_is_a_difference(ring: Ring) -> 
     session = ring.core.books.session("generic", "generic")
     assert _numbers_differ(session, {"next_inbound": session.last_outbound + 1}) == []
     assert len(_numbers_differ(session, {"next_inbound": session.last_outbound + 2})) == 1
+
+
+def test_what_contracts_have_settled_is_the_same_in_whatever_order_their_fills_were_heard(ring: Ring) -> None:
+    """The exchange bought 2 at 100, sold 1 at 130 and bought 1 at 110; we heard of the sale last."""
+    known = ring.core.books.known
+    contract = Contract(InstrumentKind.PERPETUAL, Decimal("0.1"), settle="USDT")
+    known._facts["generic"] = msgspec.structs.replace(known.find("generic"), contracts={"BTCUSDT": contract})
+    (position,) = ring.core.books.positions_at("generic")
+    position.quantity = position.unit_cost = position.cash = Decimal(0)
+    position.fees.clear()
+    for side, qty, px in (("1", 2, 100), ("1", 1, 110), ("2", 1, 130)):
+        change = FillChange("generic", "BTCUSDT", str(px), "o", side, Decimal(qty), Decimal(qty * px), ())
+        position.count_fill(change, "", contract)
+    for settled, differs in (("3", False), ("3.01", True)):
+        held = {"positions": {"USDT": {"change": settled}}, "contract_costs": {"USDT": "21"}}
+        assert bool(_balances_differ(books(ring), "generic", held)) is differs
+    assert position.cash != 3
 
 
 def test_contracts_are_compared_by_their_number_since_opening_them_moves_no_balance(ring: Ring) -> None:

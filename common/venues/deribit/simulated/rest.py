@@ -70,6 +70,7 @@ class DeribitRest:
             "get_user_trades_by_instrument_and_time": self._trades,
             "get_user_trades_by_order": self._trades_of_order,
             "get_account_summaries": self._summaries,
+            "get_positions": self._positions,
             "cancel_all_by_instrument": self._cancel_all,
         }
         self.routes: Mapping[tuple[str, str], Route] = {
@@ -172,6 +173,18 @@ class DeribitRest:
             if owner == account
         ]
         return told({"summaries": rows})
+
+    def _positions(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of all currencies; one that is closed is told for a while, of size 0."""
+        rows = [
+            {
+                "instrument_name": symbol, "size": self._amount(symbol, qty),
+                "direction": "buy" if qty > 0 else "sell" if qty < 0 else "zero",
+            }
+            for (owner, symbol), (qty, _) in self._venue.state.accounts.positions.items()
+            if owner == account
+        ]  # fmt: skip
+        return told(rows)
 
     def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
         return told(len(self._venue.engine.cancel_all(account, self._named(p).symbol, now)))

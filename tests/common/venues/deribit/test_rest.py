@@ -73,3 +73,13 @@ def test_the_exchange_s_own_state_has_the_contracts_that_are_held(sides: BothSid
     assert sides.world.ask("state")["contracts"] == {}
     traded(sides)
     assert sides.world.ask("state")["contracts"] == {SYMBOL: f"{sides.qty:f}"}, "which no balance shows"
+
+
+@pytest.mark.parametrize(("side", "sign"), [("2", 1), ("1", -1)])
+def test_what_is_held_is_told_in_contracts_below_zero_where_they_were_sold(
+    sides: BothSides, rest: DeribitRest, side: str, sign: int
+) -> None:
+    assert rest.ask(Ask("x", 1, "positions")).positions == ()
+    sides.desk().new(side="1" if side == "2" else "2", price=sides.price)
+    sides.stranger(side, sides.qty, sides.price)
+    assert rest.ask(Ask("x", 1, "positions")).positions == ((SYMBOL, sign * sides.qty),)
