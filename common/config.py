@@ -1097,6 +1097,8 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     `trader_orders_per_s`: How many orders each of them sends.
     `fee_rate`: The share of a fill that is taken as a fee; at least 0 and below 1.
     `fee_asset`: What it is taken in: "received" by each side, base or quote, or always the "quote".
+    `margin_rate`: The share of what contracts are worth that our account needs of the asset that they are settled in; 0
+    asks for none.
     `balances`: What our account begins with, by asset.
     `prices`: Where the book of each symbol begins, in its quote asset; needed for each instrument.
     `segment_bytes`: The size of one file of the exchange's own log.
@@ -1108,6 +1110,7 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     trader_orders_per_s: NonNegativeInt = 10
     fee_rate: Decimal = Decimal("0.001")
     fee_asset: FeeAsset = FeeAsset.RECEIVED
+    margin_rate: Decimal = Decimal(0)
     balances: dict[str, Decimal]
     prices: dict[Symbol, Decimal]
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20
@@ -1116,6 +1119,8 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 0 <= self.fee_rate < 1:
             raise ValueError("`fee_rate` must be at least 0 and below 1")
+        if not 0 <= self.margin_rate <= 1:
+            raise ValueError("`margin_rate` must be at least 0 and at most 1")
         for asset, amount in self.balances.items():
             if not amount.is_finite() or amount < 0:
                 raise ValueError(f"`balances.{asset}` must not be below 0")

@@ -1,8 +1,9 @@
 """What the accounts own: balances by asset, free and locked behind open orders, what they began with, and their
 positions in contracts.
 
-A spot fill moves both assets. A contract needs no margin here: its fill moves the position, and the balance of the
-asset that it is settled in, by what it realises (by the premium where it is an option) and its fee.
+A spot fill moves both assets. That of a contract moves the position, and the balance of the asset that it is settled
+in, by what it realises (by the premium where it is an option) and its fee. The margin of what is held and ordered locks
+nothing: it is counted when an order is taken in (`engine`).
 """
 
 from decimal import Decimal

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from itertools import islice
 
+from common.contracts import InstrumentKind
 from common.exchange.changes import Amended, Change, Closed, Corrected, Placed, Released, Rested, Traded, Triggered
 from common.exchange.history import TradeRow
 from common.exchange.order import (
@@ -263,7 +264,9 @@ class Engine:
                 return
             self._do(Triggered(order.order_id, state.next_exec_id, now.wall_ns), order, now)
             self._drop_rivals(order, now)
-            if order.price is None and not self._affords(state.instruments[symbol], order.terms):
+            instrument = state.instruments[symbol]
+            # The margin of contracts was counted when it was taken in.
+            if order.price is None and instrument.contract.is_spot and not self._affords(instrument, order.terms):
                 self._close(order, self.ends_as, Cause.NO_BALANCE, now)
             else:
                 self._work(order, now)
@@ -394,12 +397,52 @@ class Engine:
         last = self._last_px(instrument)
         return not last * instrument.price_multiplier_down <= price <= last * instrument.price_multiplier_up
 
+    def last_px(self, symbol: str) -> Decimal:
+        """The last traded price, the first one before any trade."""
+        return self._last_px(self.state.instruments[symbol])
+
     def _last_px(self, instrument: Instrument) -> Decimal:
         return self.state.books[instrument.symbol].last_px or instrument.start_price
 
+    def margin(self, account: str, settle: str, symbol: str = "", side: str = "", more_qty: Decimal = ZERO) -> Decimal:
+        """What the account needs of an asset for its contracts, held and ordered, at the last prices: each at the worse
+        of both sides; of `symbol` with so much more on a side."""
+        needed = ZERO
+        for instrument in self.state.instruments.values():
+            if not instrument.margin_rate or instrument.contract.settle != settle:
+                continue
+            held = self.state.accounts.position(account, instrument.symbol)
+            ordered = {BUY: ZERO, SELL: ZERO}
+            for order in self.state.open_orders(account, instrument.symbol):
+                ordered[order.side] += ZERO if order.reduce_only else order.leaves_qty
+            if instrument.symbol == symbol:
+                ordered[side] += more_qty
+            worst = max(abs(held + ordered[BUY]), abs(held - ordered[SELL]))
+            needed += instrument.margin_rate * instrument.contract.worth(self._last_px(instrument), worst)
+        return needed
+
+    def equity(self, account: str, settle: str) -> Decimal:
+        """What is free of an asset, with what closing all contracts at the last prices would bring of it."""
+        total = self.state.accounts.balance(account, settle).free
+        for (owner, symbol), (qty, average) in self.state.accounts.positions.items():
+            instrument = self.state.instruments[symbol]
+            contract = instrument.contract
+            if owner == account and contract.settle == settle and contract.kind is not InstrumentKind.OPTION:
+                total += contract.profit((contract.unit_cost(self._last_px(instrument)) - average) * qty)
+        return total
+
+    def _has_margin(self, instrument: Instrument, account: str, side: str, more_qty: Decimal) -> bool:
+        """Whether the account's equity bears so much more on that side; what needs no more margin is always borne."""
+        if not instrument.margin_rate:
+            return True
+        settle = instrument.contract.settle
+        needed = self.margin(account, settle, instrument.symbol, side, more_qty)
+        return needed <= self.margin(account, settle) or needed <= self.equity(account, settle)
+
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
         if not instrument.contract.is_spot:
-            return True
+            more_qty = ZERO if terms.reduce_only else terms.order_qty
+            return self._has_margin(instrument, terms.account, terms.side, more_qty)
         free = self.state.accounts.balance(
             terms.account, instrument.quote if terms.side == BUY else instrument.base
         ).free  # fmt: skip
@@ -516,7 +559,8 @@ class Engine:
         leaves_qty = order_qty - order.cum_qty
         assert price is not None and order.price is not None
         if not instrument.contract.is_spot:
-            return True
+            more_qty = ZERO if order.reduce_only else leaves_qty - order.leaves_qty
+            return self._has_margin(instrument, order.account, order.side, more_qty)
         if order.side == BUY:
             more = price * leaves_qty - order.price * order.leaves_qty
             return self.state.accounts.balance(order.account, instrument.quote).free >= more

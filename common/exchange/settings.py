@@ -15,7 +15,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     never) nothing more trades. `start_price` is where the background traders begin. A limit price may be up to
     `price_multiplier_up` times the last traded price (the first one before any trade), and down to
     `price_multiplier_down` times it. `fee_in_quote`: the fee of a buy, too, is taken in `quote`;
-    else each side's is taken of what it receives. That of contracts is in the asset that they are settled in.
+    else each side's is taken of what it receives. That of contracts is in the asset that they are settled in, of which
+    an account needs `margin_rate`, a share of what its contracts are worth, to hold them; 0 asks for none.
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     fee_in_quote: bool = False
     contract: Contract = SPOT
     expiry_ns: int = 0
+    margin_rate: Decimal = Decimal(0)
 
     def fee_asset(self, side: str) -> str:
         """What the fee of a fill on that side is taken in."""

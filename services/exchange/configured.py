@@ -1,5 +1,7 @@
 """A venue's file as its simulated exchange needs it."""
 
+from decimal import Decimal
+
 from common.config import ConfiguredAccount, FeeAsset, SimulatedConfig, SuperfluousTags, VenueConfig, accounts_of
 from common.exchange.settings import ExchangeSettings, Instrument, Key, Party
 from common.venues.registry import find_profile
@@ -68,6 +70,7 @@ def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instru
             fee_in_quote=simulated.fee_asset is FeeAsset.QUOTE,
             contract=i.contract,
             expiry_ns=i.expiry_ns,
+            margin_rate=Decimal(0) if i.contract.is_spot else simulated.margin_rate,
         )
         for symbol, i in venue.instruments.items()
     )

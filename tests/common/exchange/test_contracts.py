@@ -126,3 +126,57 @@ def test_a_reduce_only_order_is_filled_whole_or_not_at_all_by_the_position_too()
 
 def test_a_spot_market_takes_no_reduce_only_order() -> None:
     assert make_engine().check(terms("r", "2", "1", "100", reduce_only=True)) is Refusal.BAD_TERMS
+
+
+LINEAR = Contract(InstrumentKind.PERPETUAL, D("0.01"), False, "USDT")
+
+
+def margin_engine() -> Engine:
+    """A linear perpetual of a hundredth of the base asset at 50000, a tenth of which is needed, and 1000 USDT."""
+    instrument: Instrument = msgspec.structs.replace(
+        BTCUSDT, contract=LINEAR, lot_size=D("0.01"), min_qty=D("0.01"), max_qty=D(10**6), start_price=D(50_000),
+        margin_rate=D("0.1"),
+    )  # fmt: skip
+    engine = Engine(State((instrument,)), D("0.001"), D("0.001"), 100, lambda change, order, now, asked: None)
+    engine.record(Deposited("desk", "USDT", D(1000)))
+    return engine
+
+
+def test_what_a_linear_contract_realises_is_settled_in_its_quote_asset() -> None:
+    engine = margin_engine()
+    trade(engine, "2", "4", "50000")
+    trade(engine, "1", "1.5", "49000")
+    fees = D("0.001") * D("0.01") * (4 * 50_000 + D("1.5") * 49_000)
+    accounts = engine.state.accounts
+    assert accounts.balance("desk", "USDT").free == 1000 - fees + D("0.01") * D("1.5") * 1000
+    assert accounts.positions["desk", "BTCUSDT"] == (D("-2.5"), D(50_000))
+    assert engine.state.held_at_cost("desk") == {"USDT": D("0.01") * D("-2.5") * 50_000}
+    assert set(accounts.balances) == {("desk", "USDT")}
+
+
+def test_an_order_that_needs_more_margin_than_the_equity_bears_is_refused() -> None:
+    engine = margin_engine()
+    assert engine.check(terms("o", "1", "20", "50000")) is None
+    assert engine.check(terms("o", "1", "20.01", "50000")) is Refusal.BALANCE
+    resting = placed(engine, "b", "1", "15", "49000")
+    assert engine.check(terms("o", "1", "5.01", "49000")) is Refusal.BALANCE, "what is ordered counts"
+    assert engine.check(terms("o", "2", "20", "51000")) is None, "each side is counted by itself"
+    assert engine.check_replace(resting, "b2", D("20.01"), D(49_000)) is Refusal.BALANCE
+    assert engine.check_replace(resting, "b2", D(20), D(49_000)) is None
+    assert engine.margin("desk", "USDT") == 750 and engine.equity("desk", "USDT") == 1000
+
+
+def test_a_loss_takes_from_the_equity_and_what_reduces_is_taken_all_the_same() -> None:
+    engine = margin_engine()
+    trade(engine, "1", "19", "50000")
+    trade_of_others(engine, "20000")
+    assert engine.equity("desk", "USDT") == 1000 - D("9.5") - D("0.01") * 19 * 30_000
+    assert engine.check(terms("o", "1", "1", "20000")) is Refusal.BALANCE
+    assert engine.check(terms("o", "2", "19", "20000")) is None
+    assert engine.check(terms("o", "2", "19", "20000", reduce_only=True)) is None
+
+
+def trade_of_others(engine: Engine, price: str) -> None:
+    """The price goes there, and the account is in none of it."""
+    placed(engine, f"s{engine.state.next_order_id}", "2", "1", price, account="")
+    placed(engine, f"s{engine.state.next_order_id}", "1", "1", price, account="")
