@@ -1,7 +1,8 @@
 """A bridge is killed, again and again, over requests without an answer; then what became of each is looked up.
 
-At every kill what is undecided is read from the bridge's own log, as the killed process left it. What ended each stands
-in the same log later, and the venue's own books are the judge.
+The venue's instruments are traded in turn, spot and contracts. At every kill what is undecided is read from the
+bridge's own log, as the killed process left it. What ended each stands in the same log later, and the venue's own books
+are the judge.
 """
 
 import contextlib
@@ -79,16 +80,15 @@ class BridgeKills:
         self._guest = Guest(pair)
         self._names = 0
         self._placed: list[str] = []
-        self._px = Decimal(0)
-        instrument = next(iter(pair.config.instruments.values()))
-        self._symbol, self._tick, self._qty = instrument.symbol, instrument.tick_size, instrument.min_qty * 100
+        self._instruments = tuple(pair.config.instruments.values())
+        self._trade(0)
 
     def run(self, kills: int, say: Callable[[str], None]) -> KillReport:
         """So many kills. Raises StackFailed."""
         self._guest.log_on()
-        self._px = self._price()
         done = []
         for number in range(1, kills + 1):
+            self._trade(number - 1)
             done.append(self._kill())
             counts = [len(each.undecided) for each in done]
             say(f"{number} kills, {sum(counts)} undecided, at least {min(counts)} at each")
@@ -153,11 +153,12 @@ class BridgeKills:
         self._guest.log_on()
         return Kill(lsn, tuple(undecided), fault)
 
-    def _price(self) -> Decimal:
-        """What the simulated venue starts at."""
-        simulated = self._pair.config.simulated
+    def _trade(self, number: int) -> None:
+        """The instruments in turn, each about the price that the simulated venue starts at."""
+        instrument, simulated = self._instruments[number % len(self._instruments)], self._pair.config.simulated
         assert simulated is not None
-        return Decimal(str(simulated.prices[self._symbol]))
+        self._symbol, self._tick, self._qty = instrument.symbol, instrument.tick_size, instrument.min_qty * 100
+        self._px = simulated.prices[self._symbol]
 
     # ---- the bridge's log
 
