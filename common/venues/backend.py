@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from common.contracts import Contract
 from common.instant import NS_PER_MS
 from common.venues.rest import RestSettings
 
@@ -48,7 +49,7 @@ class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
 
     `venue_id` is the client's own id of the order at the venue; `price` is None for a market order. `guarded`: the
     venue's dead man's switch is to reach it. `order_id` is the venue's own, where `venue_id` is "": of an order that
-    somebody else has placed.
+    somebody else has placed. `reduce_only`: it only makes a position in contracts smaller.
     """
 
     venue_id: str
@@ -61,6 +62,7 @@ class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
     post_only: bool = False
     guarded: bool = False
     order_id: str = ""
+    reduce_only: bool = False
 
 
 class OrderFact(NamedTuple):
@@ -147,7 +149,8 @@ def book_rows(rows: Iterable[Sequence[object]]) -> BookRows:
 
 class Reply(NamedTuple):
     """An answer. `code` is the venue's own, `next_page` asks for what follows ("" for nothing), `venue_ns` is its
-    clock where that was asked, `stream` the URL of the private WebSocket, `book` a book likewise."""
+    clock where that was asked, `stream` the URL of the private WebSocket, `book` a book and `contracts` what a contract
+    of each symbol is, likewise."""
 
     verdict: Verdict
     code: str = ""
@@ -158,6 +161,7 @@ class Reply(NamedTuple):
     venue_ns: int = 0
     stream: str = ""
     book: BookFact | None = None
+    contracts: Mapping[str, Contract] = {}  # noqa: RUF012
 
 
 class Push(enum.Enum):
@@ -337,6 +341,15 @@ class ModedBackend(Protocol):
 
     def ask_account(self, wall_ns: int) -> HttpCall:
         """The account's mode; read as "ask_account": done where the requests are made for it, refused where not."""
+
+
+@runtime_checkable
+class ContractBackend(Protocol):
+    """What a back end has as well where contracts are traded: an order counts in them, so that what one of them is has
+    to be the venue's own word."""
+
+    def ask_contracts(self) -> HttpCall:
+        """What a contract of each symbol is; read as "ask_contracts", the answer has `contracts`."""
 
 
 def counted_window(wall_ns: int, last_venue_ns: int) -> tuple[int, int]:

@@ -98,4 +98,5 @@ def _terms(command: NewOrder | AmendOrder, wall_ns: int) -> str:
 
 
 def _instructions(terms: Terms) -> str:
-    return "18=6\x01" if terms.is_post_only else ""
+    codes = (["6"] if terms.is_post_only else []) + (["E"] if terms.is_reduce_only else [])
+    return f"18={' '.join(codes)}\x01" if codes else ""

@@ -35,7 +35,9 @@ def bridge_settings(venue: VenueConfig, rest: RestConfig, bridge: BridgeConfig, 
         websocket_host=websocket.netloc,
         websocket_target=websocket.path + backend.websocket_path,
         listings=tuple(
-            Listing(each.symbol, each.quote, each.tick_size, each.lot_size, each.min_qty, each.max_qty)
+            Listing(
+                each.symbol, each.quote, each.tick_size, each.lot_size, each.min_qty, each.max_qty, each.contract
+            )  # fmt: skip
             for each in venue.instruments.values()
         ),
         books_target=websocket.path + backend.books_path if isinstance(backend, BookBackend) else "",

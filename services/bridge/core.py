@@ -121,13 +121,14 @@ class BridgeCore(Core):
         except JournalError as error:
             self.effects.append(Exit(ExitStatus.INTEGRITY, str(error)))
             return
-        self._desk = Desk(
-            self.book, self._record_order, self.store.unique, self._backend, frozenset(self.settings.symbols),
-            f"b{self.store.epoch:x}",
-        )  # fmt: skip
         settings = self.settings
+        contracts = {each.symbol: each.contract for each in settings.listings if not each.contract.is_spot}
+        self._desk = Desk(
+            self.book, self._record_order, self.store.unique, self._backend, frozenset(settings.symbols),
+            f"b{self.store.epoch:x}", frozenset(contracts),
+        )  # fmt: skip
         self.venue = VenueSide(
-            self._backend, self._desk, settings.host, settings.websocket_host, settings.websocket_target
+            self._backend, self._desk, settings.host, settings.websocket_host, settings.websocket_target, contracts
         )
         self.acceptor = Acceptor(
             self, settings.clients, self._desk, self.store.identity, self._why_not, lambda: self.venue.is_live,

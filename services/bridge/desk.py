@@ -26,7 +26,7 @@ from common.exchange.order import (
     SELL,
     ZERO,
 )
-from common.exchange.requests import Request
+from common.exchange.requests import OUT_OF_RANGE, BadField, Request
 from common.instant import NS_PER_S, Instant
 from common.venues.backend import (
     AmendFact,
@@ -71,6 +71,8 @@ TOO_LATE, UNKNOWN_ORDER, OTHER = 0, 1, 99
 """CxlRejReason(102)."""
 
 CANCELED, REJECTED = "4", "8"
+POST_ONLY, REDUCE_ONLY = "6", "E"
+"""ExecInst(18)."""
 
 
 class Errand(NamedTuple):
@@ -104,9 +106,11 @@ class Desk:
         backend: Backend,
         symbols: frozenset[str],
         id_stem: str,
+        contracts: frozenset[str] = frozenset(),
     ) -> None:
         """`record` applies a record and keeps it for the log; `unique` gives an ExecID(17) from the log's place;
-        `id_stem` begins the ids at the venue of orders whose own names it does not take: no other log's is the same."""
+        `id_stem` begins the ids at the venue of orders whose own names it does not take: no other log's is the same.
+        `contracts` are those of the symbols that are traded in them."""
         self.book = book
         self.errands: list[Errand] = []
         self.doubts: dict[str, None] = {}
@@ -120,6 +124,7 @@ class Desk:
         self.unique = unique
         self._backend = backend
         self.symbols = symbols
+        self._contracts = contracts
         self._id_stem = id_stem
         self.mouth: Mouth
         self.untold: dict[str, OrderFact] = {}
@@ -160,6 +165,8 @@ class Desk:
             return "Side(54), OrdType(40) or ExecInst(18) is not served"
         if terms.time_in_force not in (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
             return "TimeInForce(59) is not served"
+        if terms.reduce_only and terms.symbol not in self._contracts:
+            return "ExecInst(18)=E is for contracts"
         if terms.order_qty <= 0 or (terms.price is not None and terms.price <= 0):
             return "OrderQty(38) and Price(44) are above 0"
         return self._backend.why_not(terms)
@@ -465,10 +472,14 @@ def terms_of(request: Request) -> BridgedTerms:
     ord_type = request.text(40)
     price: Decimal | None = None if ord_type == MARKET else request.decimal(44)
     time_in_force = request.optional(59) or "0"
+    instructions = set(request.optional(18).split())
+    if not instructions <= {POST_ONLY, REDUCE_ONLY}:
+        raise BadField(OUT_OF_RANGE, 18, "only ExecInst(18)=6 and E are served")
     return BridgedTerms(
         "", request.text(55), request.text(54), ord_type, request.decimal(38), price,
         # A day of a venue that never closes has no end: Day(0) rests like GoodTillCancel(1).
-        "1" if time_in_force == "0" else time_in_force, request.optional(18) == "6",
+        "1" if time_in_force == "0" else time_in_force, POST_ONLY in instructions,
+        reduce_only=REDUCE_ONLY in instructions,
     )  # fmt: skip
 
 

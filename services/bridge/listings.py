@@ -1,13 +1,15 @@
 """What may be traded at the venue, as a client of the bridge is told of it: SecurityListRequest(x) and SecurityList(y).
 
-Source: FIX 4.4 with errata 20030618, volume 3. MinPriceIncrement(969) and MaxTradeVol(1140) are of FIX 5.0: FIX 4.4 has
-no field for them.
+Source: FIX 4.4 with errata 20030618, volume 3. MinPriceIncrement(969), MaxTradeVol(1140) and QtyType(854), by which
+quantities are contracts, are of FIX 5.0: FIX 4.4 has no field for them. Nor has it a security type of a perpetual: it
+is a future without a maturity.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from common.contracts import SPOT, Contract, InstrumentKind
 from common.exchange.requests import Request
 from common.venues.dialect import plain
 
@@ -19,7 +21,8 @@ VALID, NOT_SERVED, NOT_FOUND = "0", "1", "2"
 
 
 class Listing(NamedTuple):
-    """One symbol: its quote asset, the steps of price and quantity, and the least and most of an order."""
+    """One symbol: its quote asset, the steps of price and quantity, the least and most of an order, and what a unit of
+    quantity is."""
 
     symbol: str
     quote: str
@@ -27,6 +30,7 @@ class Listing(NamedTuple):
     lot_size: Decimal
     min_qty: Decimal
     max_qty: Decimal
+    contract: Contract = SPOT
 
 
 def security_list(request: Request, listings: Sequence[Listing], response_id: str) -> bytes:
@@ -38,8 +42,16 @@ def security_list(request: Request, listings: Sequence[Listing], response_id: st
     head = f"320={asked}\x01322={response_id}\x01560={result}\x01"
     rows = "".join(
         f"55={each.symbol}\x0115={each.quote}\x01561={plain(each.lot_size)}\x01562={plain(each.min_qty)}\x01"
-        f"969={plain(each.tick_size)}\x011140={plain(each.max_qty)}\x01"
+        f"969={plain(each.tick_size)}\x011140={plain(each.max_qty)}\x01{_contract(each.contract)}"
         for each in found
     )
     count = f"393={len(found)}\x01893=Y\x01146={len(found)}\x01" if found else ""
     return f"{head}{count}{rows}".encode()
+
+
+def _contract(contract: Contract) -> str:
+    """What a contract stands for and is settled in; nothing of a spot market."""
+    if contract.is_spot:
+        return ""
+    kind = "167=FUT\x01762=PERPETUAL\x01" if contract.kind is InstrumentKind.PERPETUAL else "167=FUT\x01"
+    return f"{kind}231={plain(contract.multiplier)}\x01854=1\x01120={contract.settle}\x01"

@@ -36,7 +36,8 @@ def report(
 
 def _terms(t: BridgedTerms) -> str:
     price = "" if t.price is None else f"44={plain(t.price)}\x01"
-    inst = "18=6\x01" if t.post_only else ""
+    codes = (["6"] if t.post_only else []) + (["E"] if t.reduce_only else [])
+    inst = f"18={' '.join(codes)}\x01" if codes else ""
     head = f"55={t.symbol}\x0154={t.side}\x0138={plain(t.order_qty)}\x0140={t.ord_type}\x01"
     return f"{head}{price}59={t.time_in_force}\x01{inst}"
 

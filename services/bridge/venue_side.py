@@ -11,13 +11,14 @@ are read and merged. Until the first such round is through nothing new is taken.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from urllib.parse import urlsplit
 
 from common.actor.core import Close, Connect, Effect, Note, Write
+from common.contracts import Contract
 from common.exchange.order import ZERO
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.backend import (
@@ -25,6 +26,7 @@ from common.venues.backend import (
     AmendingBackend,
     Backend,
     BridgedTerms,
+    ContractBackend,
     ForgettingBackend,
     GuardingBackend,
     HttpCall,
@@ -132,12 +134,22 @@ def _armed(backend: GuardingBackend, symbols: list[str], former: list[str], n: i
     return backend.arm(symbols, former, at.wall_ns)[n]
 
 
+def _words(contract: Contract | None) -> str:
+    if contract is None:
+        return "none"
+    way = "inverse" if contract.inverse else "linear"
+    return f"{way} contracts of {contract.multiplier:f}, settled in {contract.settle}"
+
+
 class VenueSide:
     """See the module. `effects` are carried out once the turn is in the log."""
 
-    def __init__(self, backend: Backend, desk: Desk, host: str, websocket_host: str, websocket_target: str) -> None:
+    def __init__(
+        self, backend: Backend, desk: Desk, host: str, websocket_host: str, websocket_target: str,
+        contracts: Mapping[str, Contract] = {},  # noqa: B006
+    ) -> None:  # fmt: skip
         """`host` and `websocket_host` are what HTTP calls the venue; `websocket_target` is the path of its private
-        WebSocket."""
+        WebSocket. `contracts` are what a unit of each symbol is that is no spot market, by our configuration."""
         self._backend = backend
         self._desk = desk
         self._host = host
@@ -179,8 +191,10 @@ class VenueSide:
         self._clock_boot_ns = 0
         self._clock_asked = False
         self.wrong_account = ""
-        """Why nothing is sent: the account is of another mode than the requests are made for."""
+        """Why nothing is sent: the account is of another mode than the requests are made for, or a contract is another
+        one than we count in."""
 
+        self._contracts = contracts
         self._account_is_known = not isinstance(backend, ModedBackend)
         self._account_boot_ns: int | None = None if self._account_is_known else 0
         """When the account's mode is to be asked for, in boot terms; None while it is, and once it is known."""
@@ -385,17 +399,36 @@ class VenueSide:
         self._account_boot_ns = None
 
         def answered(reply: Reply, at: Instant) -> None:
-            if reply.verdict is Verdict.DONE:
-                self._account_is_known, self.wrong_account, self._round_boot_ns = True, "", at.boot_ns
-                return
-            self._account_boot_ns = at.boot_ns + NS_PER_S
-            if reply.verdict is Verdict.REFUSED:
-                self._account_boot_ns = at.boot_ns + ROUND_NS
-                if not self.wrong_account:
-                    self.effects.append(Note("error", "wrong_account", {"why": reply.text}))
-                self.wrong_account = reply.text
+            if reply.verdict is Verdict.DONE and isinstance(backend, ContractBackend):
+                self._ask_contracts(backend)
+            else:
+                self._know_account(reply, at)
 
         self.ask("ask_account", lambda at: backend.ask_account(at.wall_ns), answered)
+
+    def _ask_contracts(self, backend: ContractBackend) -> None:
+        """Likewise: a contract that is ten times what we count it as would be ten times the risk."""
+
+        def answered(reply: Reply, at: Instant) -> None:
+            wrong = [s for s, ours in self._contracts.items() if reply.contracts.get(s) != ours]
+            if reply.verdict is Verdict.DONE and wrong:
+                ours, theirs = self._contracts[wrong[0]], reply.contracts.get(wrong[0])
+                text = f"{wrong[0]}: configured are {_words(ours)}, the venue has {_words(theirs)}"
+                reply = Reply(Verdict.REFUSED, text=text)
+            self._know_account(reply, at)
+
+        self.ask("ask_contracts", lambda at: backend.ask_contracts(), answered)
+
+    def _know_account(self, reply: Reply, now: Instant) -> None:
+        if reply.verdict is Verdict.DONE:
+            self._account_is_known, self.wrong_account, self._round_boot_ns = True, "", now.boot_ns
+            return
+        self._account_boot_ns = now.boot_ns + NS_PER_S
+        if reply.verdict is Verdict.REFUSED:
+            self._account_boot_ns = now.boot_ns + ROUND_NS
+            if not self.wrong_account:
+                self.effects.append(Note("error", "wrong_account", {"why": reply.text}))
+            self.wrong_account = reply.text
 
     def _ask_order(self, venue_id: str, doubt: Doubt, now: Instant) -> None:
         order = self._desk.book.order(venue_id)

@@ -1,1 +1,1 @@
-"""OKX Spot, which publishes no FIX: a bridge speaks it for the venue."""
+"""OKX, which publishes no FIX: a bridge speaks it for the venue."""

@@ -3,6 +3,9 @@
 Source: OKX API v5 documentation as stored 2025-11-25. CCXT signs, and does nothing else. An order's refusal comes with
 HTTP 200 and code "1", and only the row's sCode says why. A new order and an amendment carry expTime, after which, by
 the venue's clock, they cannot take effect any more.
+
+A symbol that ends in -SWAP is a perpetual, whose quantities are contracts. All of them are held across the account, and
+each as one net position: an account of another mode is not traded with.
 """
 
 import base64
@@ -12,9 +15,11 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
+from common.contracts import Contract, InstrumentKind
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
@@ -56,6 +61,14 @@ RECENT_FILLS_NS = 71 * 3600 * NS_PER_S
 
 GUARD_TAG = "fixringguard"
 PAGE_ROWS = 100
+SPOT, SWAP = "SPOT", "SWAP"
+"""instType."""
+
+FUTURES_MODE, NET_MODE = "2", "net_mode"
+"""acctLv of an account that has contracts beside spot, each with the margin of its own currency, and posMode of one
+that has one position in each."""
+
+WRONG_MODE = "contracts are traded in an account of acctLv 2 (futures mode) with posMode net_mode, and this one has"
 _ID = re.compile(r"[0-9A-Za-z]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
 _KINDS = {"1": "limit", "3": "ioc", "4": "fok"}
@@ -63,8 +76,15 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+def kind_of(symbol: str) -> str:
+    """instType of an instrument, by its name."""
+    return SWAP if symbol.endswith("-SWAP") else SPOT
+
+
 class OkxBackend(ChannelBooks):
-    """A `Backend`."""
+    """A `Backend`. `kinds` are instType of all that is traded."""
+
+    kinds: tuple[str, ...] = (SPOT,)
 
     books_channel = "books"
     trades_channel = "trades"
@@ -99,13 +119,18 @@ class OkxBackend(ChannelBooks):
     # ---- what is sent
 
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
-        """See `Backend`. A market order's quantity is in the base asset, which has to be said."""
-        asked = {
-            "instId": terms.symbol, "tdMode": "cash", "clOrdId": terms.venue_id, "side": _SIDES[terms.side],
-            "ordType": _kind(terms), "sz": plain(terms.order_qty),
+        """See `Backend`. A market order's quantity is in the base asset of a spot market, which has to be said."""
+        is_spot = kind_of(terms.symbol) == SPOT
+        asked: dict[str, object] = {
+            "instId": terms.symbol, "tdMode": "cash" if is_spot else "cross", "clOrdId": terms.venue_id,
+            "side": _SIDES[terms.side], "ordType": _kind(terms), "sz": plain(terms.order_qty),
         }  # fmt: skip
         asked |= {"tag": GUARD_TAG} if terms.guarded else {}
-        asked |= {"tgtCcy": "base_ccy"} if terms.price is None else {"px": plain(terms.price)}
+        asked |= {"reduceOnly": True} if terms.reduce_only else {}
+        if terms.price is not None:
+            asked["px"] = plain(terms.price)
+        elif is_spot:
+            asked["tgtCcy"] = "base_ccy"
         return _by(self._sign("POST", "trade/order", asked, wall_ns), last_venue_ns)
 
     def amend(self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int) -> HttpCall:
@@ -131,23 +156,25 @@ class OkxBackend(ChannelBooks):
         return self._sign("GET", "trade/order", {"instId": terms.symbol, "clOrdId": terms.venue_id}, wall_ns)
 
     def ask_open(self, page: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: the newest first, `after` an order's id."""
-        asked = {"instType": "SPOT"} | ({"after": page} if page else {})
-        return self._sign("GET", "trade/orders-pending", asked, wall_ns)
+        """See `Backend`: of every kind, the newest first, `after` an order's id."""
+        return self._sign("GET", "trade/orders-pending", {"after": page} if page else {}, wall_ns)
 
     def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: the newest first, `after` a bill's id; for more than three days where those are kept."""
-        asked = {"instType": "SPOT", "begin": str(since_ns // NS_PER_MS)} | ({"after": page} if page else {})
-        path = "trade/fills" if since_ns > wall_ns - RECENT_FILLS_NS else "trade/fills-history"
-        return self._sign("GET", path, asked, wall_ns)
+        """See `Backend`: the newest first, `after` a bill's id. Those of more than three days are kept elsewhere, and
+        asked for one kind after the other: a page is a kind, a stroke and an id."""
+        kind, _, after = page.partition("/")
+        asked = {"begin": str(since_ns // NS_PER_MS)} | ({"after": after} if after else {})
+        if since_ns > wall_ns - RECENT_FILLS_NS:
+            return self._sign("GET", "trade/fills", asked, wall_ns)
+        return self._sign("GET", "trade/fills-history", {"instType": kind or self.kinds[0], **asked}, wall_ns)
 
     def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> None:
         """Our id finds an order that has ended too."""
 
     def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
         """See `Backend`: of the last three days likewise."""
-        asked = {"instType": "SPOT", "instId": terms.symbol, "ordId": order_id} | ({"after": page} if page else {})
-        return self._sign("GET", "trade/fills", asked, wall_ns)
+        asked = {"instType": kind_of(terms.symbol), "instId": terms.symbol, "ordId": order_id}
+        return self._sign("GET", "trade/fills", asked | ({"after": page} if page else {}), wall_ns)
 
     def ask_time(self) -> HttpCall:
         """See `Backend`."""
@@ -169,9 +196,18 @@ class OkxBackend(ChannelBooks):
                 return Reply(Verdict.ABSENT, code, str(answer["msg"]))
             if status != 200 or code != "0":
                 return Reply(Verdict.UNKNOWN, code, str(answer["msg"]))
+            if what == "ask_fills":
+                return Reply(Verdict.DONE, facts=_fills(rows), next_page=self._fills_page(rows, call))
             return _told(what, rows)
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
+
+    def _fills_page(self, rows: list[Row], call: HttpCall) -> str:
+        (kind,) = parse_qs(call.target.partition("?")[2]).get("instType", [""])
+        if len(rows) >= PAGE_ROWS:
+            return f"{kind}/{name_field(rows[-1], 'billId')}"
+        left = self.kinds[self.kinds.index(kind) + 1 :] if kind else ()
+        return f"{left[0]}/" if left else ""
 
     # ---- the private WebSocket
 
@@ -186,8 +222,9 @@ class OkxBackend(ChannelBooks):
         return _encode({"op": "login", "args": [argument]}).decode()
 
     def subscribe(self, wall_ns: int) -> str:
-        """See `Backend`."""
-        return _encode({"op": "subscribe", "args": [{"channel": "orders", "instType": "SPOT"}]}).decode()
+        """See `Backend`: one subscription, so that one answer says that it is there."""
+        kind = self.kinds[0] if len(self.kinds) == 1 else "ANY"
+        return _encode({"op": "subscribe", "args": [{"channel": "orders", "instType": kind}]}).decode()
 
     def ping(self, wall_ns: int) -> str:
         """See `Backend`."""
@@ -236,6 +273,20 @@ class OkxBackend(ChannelBooks):
         return ""
 
 
+class OkxContractsBackend(OkxBackend):
+    """With perpetuals beside spot: a `ModedBackend` and a `ContractBackend`."""
+
+    kinds = (SPOT, SWAP)
+
+    def ask_account(self, wall_ns: int) -> HttpCall:
+        """See `ModedBackend`."""
+        return self._sign("GET", "account/config", {}, wall_ns)
+
+    def ask_contracts(self) -> HttpCall:
+        """See `ContractBackend`."""
+        return HttpCall("GET", f"/api/v5/public/instruments?instType={SWAP}")
+
+
 def _trade(row: Row) -> TradeFact:
     return TradeFact(
         name_field(row, "instId"), name_field(row, "tradeId"), decimal_field(row, "px"), decimal_field(row, "sz"),
@@ -271,10 +322,15 @@ def _acted(what: str, status: int, code: str, answer: Row, rows: list[Row]) -> R
 def _told(what: str, rows: list[Row]) -> Reply:
     if what == "ask_time":
         return Reply(Verdict.DONE, venue_ns=ms_to_ns(rows[0]["ts"]))
+    if what == "ask_account":
+        mode = str(rows[0]["acctLv"]), str(rows[0]["posMode"])
+        is_right = mode == (FUTURES_MODE, NET_MODE)
+        return Reply(Verdict.DONE if is_right else Verdict.REFUSED, text=f"{WRONG_MODE} {' and '.join(mode)}")
+    if what == "ask_contracts":
+        return Reply(Verdict.DONE, contracts={name_field(r, "instId"): _contract(r) for r in rows if r["ctVal"]})
     is_full = len(rows) >= PAGE_ROWS
-    if what in ("ask_fills", "ask_fills_of"):
-        page = name_field(rows[-1], "billId") if is_full else ""
-        return Reply(Verdict.DONE, facts=tuple(_fill(row, "fee", "feeCcy", "ts") for row in rows), next_page=page)
+    if what == "ask_fills_of":
+        return Reply(Verdict.DONE, facts=_fills(rows), next_page=name_field(rows[-1], "billId") if is_full else "")
     page = name_field(rows[-1], "ordId") if is_full and what == "ask_open" else ""
     return Reply(Verdict.DONE, facts=tuple(_order(row) for row in rows), next_page=page)
 
@@ -288,6 +344,17 @@ def _order(row: Row) -> OrderFact:
         decimal_field(row, "sz"), price, decimal_field(row, "accFillSz"), ms_to_ns(row.get("uTime") or 0),
         side_of(row.get("side")),
     )  # fmt: skip
+
+
+def _contract(row: Row) -> Contract:
+    """What one of it is: ctVal times ctMult of ctValCcy, which is the quote asset of an inverse one."""
+    multiplier = decimal_field(row, "ctVal") * decimal_field(row, "ctMult")
+    return Contract(InstrumentKind.PERPETUAL, multiplier, row["ctType"] == "inverse", name_field(row, "settleCcy"))
+
+
+def _fills(rows: list[Row]) -> tuple[FillFact, ...]:
+    """The oldest first: what contracts realise follows from the order of their fills."""
+    return tuple(_fill(row, "fee", "feeCcy", "ts") for row in reversed(rows))
 
 
 def _fill(row: Row, fee: str, fee_asset: str, stamp: str) -> FillFact:

@@ -1,4 +1,4 @@
-"""The dialect "okx": what our session says to the bridge in front of OKX Spot."""
+"""The dialect "okx": what our session says to the bridge in front of OKX."""
 
 from common.venues.bridged import BridgedDialect
 from common.venues.okx.venue import PROFILE

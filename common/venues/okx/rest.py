@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.instant import NS_PER_MS
-from common.messages import Ask
+from common.messages import Answer, Ask
 from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Row, account_client, newest_first
 from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials, HmacPassphrase
-from common.venues.okx.backend import PAGE_ROWS, STATES, OkxBackend
+from common.venues.okx.backend import PAGE_ROWS, STATES, SWAP, OkxBackend, OkxContractsBackend, kind_of
 from common.venues.rest import RestSettings, decimal_field, ms_to_ns, name_field
 
 CALLS = (6.0, 12.0)
@@ -35,6 +35,7 @@ class Api(Protocol):
     def privateGetTradeFills(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateGetTradeFillsHistory(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateGetAccountBalance(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetAccountPositions(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privatePostTradeCancelOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
 
 
@@ -49,7 +50,8 @@ def open_backend(settings: RestSettings) -> OkxBackend:
     options, credentials = _options(settings.credentials), settings.credentials
     assert isinstance(credentials, HmacPassphrase)
     exchange = ccxt_client("okx", at_host(settings), options, time)
-    return OkxBackend(credentials, http_signer(exchange, ["private"]))
+    has_contracts = any(kind_of(symbol) == SWAP for symbol in settings.symbols)
+    return (OkxContractsBackend if has_contracts else OkxBackend)(credentials, http_signer(exchange, ["private"]))
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
@@ -74,20 +76,25 @@ class OkxRest(BridgedRest[Api]):
     UNKNOWN = frozenset({"51603"})
     GONE = frozenset({"51400"})
 
+    def __init__(self, venue: str, api: Api) -> None:
+        """`api` as CCXT has it."""
+        super().__init__(venue, api)
+        self._questions["positions"] = self._positions
+
     def _order_row(self, ask: Ask) -> Row:
         by = {"instId": ask.symbol} | ({"ordId": ask.order_id} if ask.order_id else {"clOrdId": ask.cl_ord_id})
         row: Row = self.api.privateGetTradeOrder(by)["data"][0]
         return row
 
     def _open_rows(self, symbol: str) -> Iterator[Row]:
-        by = {"instType": "SPOT"} | ({"instId": symbol} if symbol else {})
+        by = {"instType": kind_of(symbol), "instId": symbol} if symbol else {}
         return self._pages(self.api.privateGetTradeOrdersPending, by, newest_first("after", "ordId", PAGE_ROWS, {}))
 
     def _send_cancel(self, symbol: str, order_id: str) -> object:
         return self.api.privatePostTradeCancelOrder({"instId": symbol, "ordId": order_id})
 
     def _fill_rows(self, ask: Ask, venue_ns: int, is_past: Callable[[Row], bool]) -> Iterator[Row]:
-        by = {"instType": "SPOT", "instId": ask.symbol}
+        by = {"instType": kind_of(ask.symbol), "instId": ask.symbol}
         by |= {"ordId": ask.order_id} if ask.order_id else {}
         by |= {"begin": str(ask.since_ns // NS_PER_MS)} if ask.since_ns else {}
         # What happened lately is told by the one, and by the other what is older than three days.
@@ -105,6 +112,12 @@ class OkxRest(BridgedRest[Api]):
     def _balance(self, row: Row) -> tuple[str, Decimal, Decimal]:
         held = decimal_field(row, "frozenBal")
         return name_field(row, "ccy"), decimal_field(row, "cashBal") - held, held
+
+    def _positions(self, ask: Ask) -> Answer:
+        """Of an account of one net position in each: `pos` is below 0 where contracts were sold."""
+        rows = self.api.privateGetAccountPositions({"instType": SWAP})["data"]
+        held = tuple((name_field(row, "instId"), decimal_field(row, "pos")) for row in rows)
+        return Answer(self._venue, ask, False, positions=held)
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicGetPublicTime()["data"][0]["ts"])

@@ -1,4 +1,4 @@
-"""OKX Spot: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
+"""OKX, spot and linear perpetuals: its facts, and where its parts are. README.md beside this file has the rest."""
 
 from common.instant import NS_PER_S
 from common.messages import MAX_TIME_TO_LIVE_NS
@@ -9,15 +9,15 @@ PROCESSING_LIMIT_NS = 10 * NS_PER_S
 """How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous."""
 
 PROFILE = VenueProfile(
-    title="OKX Spot",
+    title="OKX",
     dialect="common.venues.okx.dialect:Okx",
     simulated="common.venues.okx.simulated:open_side",
     rest="common.venues.okx.rest:open_rest",
     backend="common.venues.okx.rest:open_backend",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
+    further=frozenset({Feature.REDUCE_ONLY}),
     lacks=frozenset(
         {
-            Feature.REDUCE_ONLY,
             Feature.STATUS_QUERY,
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,

@@ -35,11 +35,7 @@ def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, 
 
 def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
     kills, trial = 3, Trial(7, tmp_path)
-    for _ in range(kills):
-        trial.burst(10)
-        trial.rig.pass_time(2)
-        trial.hear()
-    trial.quiet()
+    trial.die_over(10, kills)
     print(f"{trial.kills} kills with {sum(trial.in_flight)} requests in flight, at least {min(trial.in_flight)} each")
     print("\n".join(f"{count:6d}  {what}" for what, count in trial.outcomes.most_common()))
     assert trial.check() == [] and not trial.awaiting

@@ -213,6 +213,14 @@ class Trial:
         self.rig.deaf = self.rig.hush = False
         self.kill()
 
+    def die_over(self, requests: int, times: int) -> None:
+        """The bridge dies so often over so many requests, and it is quiet then."""
+        for _ in range(times):
+            self.burst(requests)
+            self.rig.pass_time(2)
+            self.hear()
+        self.quiet()
+
     def run(self, steps: int) -> None:
         """So many steps of anything."""
         acts = self._acts()

@@ -1,4 +1,4 @@
-"""OKX Spot's side of the wire, simulated: REST and WebSocket over one matching engine, a second reading of its docs."""
+"""OKX's side of the wire, simulated: REST and WebSocket over one matching engine, a second reading of its docs."""
 
 from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side

@@ -1,4 +1,6 @@
-"""OKX's REST side, as much as spot trading needs.
+"""OKX's REST side, as much as trading spot and linear perpetuals needs.
+
+The account is of futures mode with one net position in each contract, held across the account.
 
 Source: OKX API v5 documentation as stored 2025-11-25; error codes, expTime and limits likewise. An order's refusal is
 HTTP 200 with code "1" and the reason in the row's sCode; of a batch it may be code "2".
@@ -44,9 +46,13 @@ from common.venues.okx.simulated.rows import (
     balance_row,
     code_of,
     fill_row,
+    inst_type,
     instrument_row,
+    is_swap,
     ms,
     order_row,
+    position_row,
+    td_mode,
 )
 from common.venues.okx.simulated.websocket import OkxWebSocket
 
@@ -103,6 +109,7 @@ class OkxRestApi:
         asking = {
             "trade/order": self._order, "trade/orders-pending": self._pending, "trade/fills": self._fills,
             "trade/fills-history": self._fills, "account/balance": self._balance,
+            "account/positions": self._positions, "account/config": self._config,
         }  # fmt: skip
         acting = {
             "trade/order": self._new, "trade/amend-order": self._amend, "trade/cancel-order": self._cancel,
@@ -161,8 +168,15 @@ class OkxRestApi:
         return _answer([{"ts": ms(now.wall_ns)}])
 
     def _instruments(self, account: str, p: Parameters, now: Instant) -> Json:
-        rows = [instrument_row(i) for i in self._venue.state.instruments.values()]
-        return _answer(rows if p.get("instType") == "SPOT" else [])
+        wanted = self._symbols(p)
+        return _answer([instrument_row(self._venue.state.instruments[symbol]) for symbol in wanted])
+
+    def _symbols(self, p: Parameters) -> list[str]:
+        """The instruments that are asked for, by their name or their kind."""
+        kind, symbol = p.get("instType", ""), p.get("instId", "")
+        return [
+            each for each in self._venue.state.instruments if kind in ("", inst_type(each)) and symbol in ("", each)
+        ]
 
     def _book(self, account: str, p: Parameters, now: Instant) -> Json:
         book, depth = self._venue.state.books.get(p.get("instId", "")), int(p.get("sz", "1")[:4])
@@ -181,7 +195,7 @@ class OkxRestApi:
             raise _refused(200, "51001", "Instrument ID does not exist")
         bid, ask = book.bids.best(), book.asks.best()
         last = book.last_px or self._venue.state.instruments[symbol].start_price
-        row: Row = {"instType": "SPOT", "instId": symbol, "last": digits(last), "ts": ms(now.wall_ns)}
+        row: Row = {"instType": inst_type(symbol), "instId": symbol, "last": digits(last), "ts": ms(now.wall_ns)}
         for name, level in (("bid", bid), ("ask", ask)):
             row[f"{name}Px"] = "" if level is None else digits(level.price)
             row[f"{name}Sz"] = "" if level is None else digits(level.qty)
@@ -204,8 +218,7 @@ class OkxRestApi:
         """The newest first, from the id `after` on."""
         self._counted(account, "pending", "", ASKED_LIMIT, now)
         state = self._venue.state
-        symbols = [p["instId"]] if p.get("instId") else list(state.books)
-        orders = [order for symbol in symbols for order in state.open_orders(account, symbol)]
+        orders = [order for symbol in self._symbols(p) for order in state.open_orders(account, symbol)]
         before = int(p.get("after") or 1 << 62)
         rows = sorted((o for o in orders if o.order_id < before), key=lambda o: o.order_id, reverse=True)
         return _answer([order_row(o) for o in rows if not self._venue.hides(o.stamp_ns, now)][:PAGE])
@@ -213,21 +226,39 @@ class OkxRestApi:
     def _fills(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest first, from the bill `after` on."""
         self._counted(account, "fills", "", ASKED_LIMIT, now)
-        history, symbol = self._venue.history, p.get("instId")
+        history = self._venue.history
         if p.get("ordId"):
             rows = history.trades_of(account, int(p["ordId"][:18]))
         else:
-            symbols = [symbol] if symbol else list(self._venue.state.books)
-            rows = [row for each in symbols for row in history.last_trades(account, each, LOOKED_THROUGH)]
+            rows = [row for each in self._symbols(p) for row in history.last_trades(account, each, LOOKED_THROUGH)]
         before, begin_ns = int(p.get("after") or 1 << 62), int(p.get("begin") or 0) * NS_PER_MS
         wanted = [row for row in rows if row.exec_id < before and row.stamp_ns >= begin_ns]
         newest = sorted(wanted, key=lambda row: row.exec_id, reverse=True)
         return _answer([fill_row(row) for row in newest][: int(p.get("limit") or PAGE)])
 
     def _balance(self, account: str, p: Parameters, now: Instant) -> Json:
-        balances = self._venue.state.accounts.balances
-        rows = [balance_row(asset, b.free, b.locked) for (owner, asset), b in balances.items() if owner == account]
+        balances, engine = self._venue.state.accounts.balances, self._venue.engine
+        rows = [
+            balance_row(
+                asset, b.free, b.locked, engine.margin(account, asset), engine.equity(account, asset) - b.free
+            )
+            for (owner, asset), b in balances.items()
+            if owner == account
+        ]  # fmt: skip
         return _answer([{"details": rows, "uTime": ms(now.wall_ns)}])
+
+    def _positions(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of what is held alone."""
+        state, wanted = self._venue.state, self._symbols(p)
+        rows = [
+            position_row(state.instruments[symbol], qty, average, self._venue.engine.last_px(symbol))
+            for (owner, symbol), (qty, average) in state.accounts.positions.items()
+            if owner == account and symbol in wanted and qty
+        ]
+        return _answer(rows)
+
+    def _config(self, account: str, p: Parameters, now: Instant) -> Json:
+        return _answer([{"uid": account, "mainUid": account, "acctLv": "2", "posMode": "net_mode", "autoLoan": False}])
 
     def _find(self, account: str, p: Parameters) -> Order | ClosedOrder | None:
         """By ordId, which wins, else by clOrdId."""
@@ -301,20 +332,25 @@ class OkxRestApi:
         name, kind, side = p.get("clOrdId", ""), p.get("ordType", ""), p.get("side", "")
         if not name.isascii() or not name.isalnum() or len(name) > 32:
             raise _Bad(PARAMETER, "Parameter clOrdId error")
-        if p.get("tdMode") != "cash" or side not in ("buy", "sell"):
+        symbol = p.get("instId", "")
+        if p.get("tdMode") != td_mode(symbol) or side not in ("buy", "sell"):
             raise _Bad(PARAMETER, "Parameter tdMode or side error")
+        if is_swap(symbol) and p.get("posSide", "net") != "net":
+            raise _Bad(PARAMETER, "Parameter posSide error")
         if self._venue.find(account, "", "", name) is not None:
             raise _Bad("51016", "Duplicated client order ID")
         is_market = kind == "market"
-        if is_market and side == "buy" and p.get("tgtCcy") != "base_ccy":
+        if is_market and side == "buy" and not is_swap(symbol) and p.get("tgtCcy") != "base_ccy":
             raise _Bad(PARAMETER, "Parameter tgtCcy error: this simulated side takes base_ccy alone")
         if kind not in ("market", "limit", "post_only", "ioc", "fok") or p.get("stpMode", "") not in _SELF_TRADE:
             raise _Bad(PARAMETER, "Parameter ordType or stpMode error")
         return Terms(
-            account, account, name, p.get("instId", ""), BUY if side == "buy" else SELL,
+            account, account, name, symbol, BUY if side == "buy" else SELL,
             MARKET if is_market else LIMIT, _decimal(p, "sz"), None if is_market else _decimal(p, "px"),
             _TIMES_IN_FORCE.get(kind, GOOD_TILL_CANCEL), kind == "post_only",
             self._venue.prevention(_SELF_TRADE[p.get("stpMode", "")] if p.get("stpMode") else ""),
+            # Of a spot order it says nothing.
+            reduce_only=is_swap(symbol) and p.get("reduceOnly", "").lower() == "true",
         )  # fmt: skip
 
     def _amended(self, account: str, p: Parameters, now: Instant) -> Row:

@@ -140,7 +140,7 @@ class OkxWebSocket(WebSocketGateway):
 
     def _push_order(self, account: str, row: Row, now: Instant) -> None:
         for number_, argument in list(self._orders.items()):
-            if self._accounts.get(number_) == account and argument.get("instType") in ("ANY", "SPOT"):
+            if self._accounts.get(number_) == account and argument.get("instType") in ("ANY", row["instType"]):
                 told = {"arg": {**argument, "uid": account}, "data": [row]}
                 self._push(self._listeners[number_], _encode(told).decode(), now)
 

@@ -25,11 +25,7 @@ def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, 
 
 def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
     trial = trial_of(7, tmp_path)
-    for _ in range(2):
-        trial.burst(10)
-        trial.rig.pass_time(2)
-        trial.hear()
-    trial.quiet()
+    trial.die_over(10, 2)
     assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
 
 

@@ -6,12 +6,24 @@ from typing import Any
 
 import pytest
 
-from common.venues.backend import BookBackend, BookFact, BridgedTerms, FillFact, OrderFact, Verdict
+from common.exchange.order import BUY, LIMIT, Terms
+from common.venues.backend import (
+    BookBackend,
+    BookFact,
+    BridgedTerms,
+    ContractBackend,
+    FillFact,
+    OrderFact,
+    Verdict,
+)
+from common.venues.okx.simulated.rest import OkxRestApi
 from services.bridge.prices import PricedBook
+from tests.common.venues.okx.swap_rig import CONTRACT, SWAP, swap_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, backend, words
 
 D = Decimal
+HOUR_NS = 3600 * 10**9
 
 
 @pytest.fixture
@@ -27,6 +39,12 @@ def raw(rig: Rig) -> Raw:
 @pytest.fixture
 def client(rig: Rig) -> FixClient:
     return FixClient(rig)
+
+
+@pytest.fixture
+def swaps(tmp_path: Path) -> Rig:
+    """With a perpetual, which orders are for."""
+    return swap_rig(tmp_path).live()
 
 
 def code(answer: dict[str, Any]) -> str:
@@ -143,3 +161,96 @@ def test_12_a_book_s_push_that_changes_nothing_repeats_the_number_before() -> No
     assert learn("update", 10, 10) == "" == learn("update", 10, 13, '[["60000","0","0","0"]]')
     assert book.asks.best() is None
     assert learn("update", 14, 15) == "changes 14 to 14 are missing"
+
+
+def test_13_what_a_contract_is_the_list_of_instruments_says_alone(swaps: Rig) -> None:
+    raw = Raw(swaps)
+    assert isinstance(raw.backend, ContractBackend)
+    call = raw.backend.ask_contracts()
+    status, answer, body = raw.call(call)
+    (row,) = answer["data"]
+    assert (row["instId"], row["ctVal"], row["ctMult"], row["baseCcy"], row["lotSz"]) == (SWAP, "0.01", "1", "", "0.01")
+    assert raw.backend.read("ask_contracts", status, body, call).contracts == {SWAP: CONTRACT}
+    raw.call(raw.order("a1", order_qty=D("2.5")))
+    found = swaps.at_venue("a1")
+    assert found is not None and found["order_qty"] == "2.5"
+
+
+def test_14_the_margin_of_a_perpetual_is_across_the_account_and_spot_has_none(swaps: Rig) -> None:
+    rig, raw = swaps, Raw(swaps)
+    sign = raw.backend._sign  # type: ignore[attr-defined]
+    asked = {
+        "instId": SWAP, "tdMode": "cross", "side": "buy", "ordType": "limit", "sz": "1", "px": "60000", "clOrdId": "a1",
+    }  # fmt: skip
+    for wrong in ({"posSide": "long"}, {"tdMode": "isolated"}, {"tdMode": "cash"}, {"sz": "0.001"}):
+        answer = raw.call(sign("POST", "trade/order", {**asked, **wrong}, rig.now.wall_ns))[1]
+        assert answer["data"][0]["sCode"] in ("51000", "51121"), wrong
+    terms = BridgedTerms("a2", SWAP, "1", "2", D(1), D(60_000))
+    assert raw.backend.why_not(terms) == ""
+
+
+def test_15_what_only_reduces_is_filled_as_far_as_there_is_a_position(swaps: Rig) -> None:
+    rig, client = swaps, FixClient(swaps)
+    assert words(client.order("a1", side="2", px="65000", more="18=E|")) == [("A", "A"), ("8", "8")]
+    assert "51169" in client.got[-1][58], "there is nothing to reduce"
+    client.order("a2", qty="2")
+    rig.stranger("2", "2", "60000")
+    told = client.order("a3", side="2", qty="5", px="60000", more="18=6 E|")
+    assert words(told) == [("A", "A"), ("0", "0")] and told[-1][18] == "6 E"
+    client.got.clear()
+    rig.stranger("1", "5", "60000")
+    assert words(client.got) == [("F", "1"), ("4", "4")] and client.got[0][32] == "2"
+    assert rig.world.core.venue.state.accounts.position("desk", SWAP) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [({"acctLv": "1", "posMode": "net_mode"}, "1 and net_mode"),
+                       ({"acctLv": "2", "posMode": "long_short_mode"}, "2 and long_short_mode")],
+)  # fmt: skip
+def test_16_an_account_with_two_positions_in_a_contract_is_not_traded_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: dict[str, str], told: str
+) -> None:
+    modes = [mode]
+    monkeypatch.setattr(OkxRestApi, "_config", lambda *_: {"code": "0", "msg": "", "data": [modes[0]]})
+    rig = swap_rig(tmp_path)
+    rig.pass_time(2)
+    status = rig.core.status(rig.now)
+    assert status["state"] == "catching_up" and str(status["wrong_account"]).endswith(told)
+    assert words(FixClient(rig).order("a1")) == [("8", "8")] and not rig.requests("trade/order ")
+    modes[0] = {"acctLv": "2", "posMode": "net_mode"}
+    rig.pass_time(31, step_s=0.5)
+    assert rig.live().core.status(rig.now)["wrong_account"] == ""
+
+
+def test_17_fills_of_long_ago_are_asked_for_kind_by_kind_and_page_by_page(swaps: Rig) -> None:
+    rig, raw = swaps, Raw(swaps)
+    world = rig.world
+    then = world.now._replace(wall_ns=world.now.wall_ns - 80 * HOUR_NS)
+    for symbol, qty, count in ((SYMBOL, "0.01", 130), (SWAP, "1", 5)):
+        for n in range(count):
+            order = Terms("desk", "desk", f"{symbol[-1]}{n}", symbol, BUY, LIMIT, D(qty), D(60_000))
+            taken = world.core.venue.engine.place(order, then)
+            world.core.venue.engine.take_from(taken, D(qty), then)
+    since_ns, page, told, calls = then.wall_ns - HOUR_NS, "", list[FillFact](), 0
+    while calls == 0 or page:
+        call = raw.backend.ask_fills(since_ns, page, rig.now.wall_ns)
+        assert "fills-history" in call.target
+        status, _, body = raw.call(call)
+        reply = raw.backend.read("ask_fills", status, body, call)
+        assert reply.verdict is Verdict.DONE
+        told += [fact for fact in reply.facts if isinstance(fact, FillFact)]
+        page, calls = reply.next_page, calls + 1
+    assert calls == 3 and len(told) == 135 and {fill.symbol for fill in told[-5:]} == {SWAP}
+    ids = [int(fill.trade_id) for fill in told[-5:]]
+    assert ids == sorted(ids), "the oldest first"
+
+
+def test_18_a_fee_of_contracts_is_in_what_they_are_settled_in(swaps: Rig) -> None:
+    raw = Raw(swaps)
+    for name, side, stranger in (("a1", "1", "2"), ("a2", "2", "1")):
+        raw.call(raw.order(name, side=side, order_qty=D(1)))
+        swaps.stranger(stranger, "1", "60000")
+    call = raw.backend.ask_fills(swaps.now.wall_ns - HOUR_NS, "", swaps.now.wall_ns)
+    status, answer, body = raw.call(call)
+    facts = raw.backend.read("ask_fills", status, body, call).facts
+    assert [(fill.fee, fill.fee_asset) for fill in facts if isinstance(fill, FillFact)] == [(D("0.48"), "USDT")] * 2
