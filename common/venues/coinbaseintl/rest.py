@@ -95,6 +95,7 @@ class InternationalRest(CcxtRest[Api]):
         super().__init__(venue, api)
         self._portfolio = ""
         self._questions["ticker"] = self._ticker
+        self._questions["positions"] = self._positions
 
     def _get(self, path: str, params: Row | None = None) -> Any:
         return self.api.request(path, ["private"], "GET", params or {})
@@ -165,6 +166,11 @@ class InternationalRest(CcxtRest[Api]):
             whole, hold = decimal_field(row, "quantity"), decimal_field(row, "hold")
             balances.append((name_field(row, "asset_name"), whole - hold, hold))
         return Answer(self._venue, ask, False, balances=tuple(balances))
+
+    def _positions(self, ask: Ask) -> Answer:
+        rows = self._get(f"portfolios/{self._default_portfolio()}/positions")
+        held = tuple((name_field(row, "symbol"), decimal_field(row, "net_size")) for row in rows)
+        return Answer(self._venue, ask, False, positions=held)
 
     def _clock_ns(self) -> int:
         self._get("portfolios")

@@ -54,6 +54,7 @@ class InternationalRest:
         routes = {
             ("GET", f"{ROOT}/portfolios"): Route(1, True, self._portfolios),
             ("GET", f"{ROOT}/portfolios/{PORTFOLIO}/balances"): Route(1, True, self._balances),
+            ("GET", f"{ROOT}/portfolios/{PORTFOLIO}/positions"): Route(1, True, self._positions),
             ("GET", f"{ROOT}/portfolios/fills"): Route(1, True, self._fills),
             ("GET", f"{ROOT}/orders"): Route(1, True, self._orders),
             ("GET", f"{ROOT}/orders/{LAST}"): Route(1, True, self._order),
@@ -98,6 +99,14 @@ class InternationalRest:
         return [
             {"asset_name": asset, "quantity": digits(b.free + b.locked), "hold": digits(b.locked)}
             for (owner, asset), b in self._venue.state.accounts.balances.items()
+            if owner == account
+        ]
+
+    def _positions(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of contracts alone."""
+        return [
+            {"symbol": symbol, "net_size": digits(qty)}
+            for (owner, symbol), (qty, _) in self._venue.state.accounts.positions.items()
             if owner == account
         ]
 

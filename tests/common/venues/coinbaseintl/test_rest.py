@@ -113,6 +113,13 @@ def test_balances_and_prices(desk: Desk, rest: InternationalRest) -> None:
     assert (told.bid_px, told.bid_qty, told.ask_px) == (Decimal(60000), order.order_qty, None)
 
 
+def test_what_is_held_of_contracts(sides: BothSides, desk: Desk, rest: InternationalRest) -> None:
+    assert ask(rest, "positions").positions == ()
+    resting(desk, price=sides.price)
+    sides.stranger("2", sides.qty, sides.price)
+    assert ask(rest, "positions").positions == ((SYMBOL, sides.qty),)
+
+
 def test_the_kill_switch_s_way_cancels_what_is_open_of_a_symbol(desk: Desk, rest: InternationalRest) -> None:
     resting(desk)
     resting(desk)
