@@ -225,7 +225,8 @@ def test_metrics_are_served_and_alerts_comes_back_when_it_is_killed(
         'fixring_actor_up{actor="supervisor-orders"} 1', 'fixring_session_up{session="session@binance"} 1',
         "fixring_metrics_unread 0", 'fixring_profit_today_net{strategy="all",currency="USDT"}',
     )  # fmt: skip
-    # The day's profit is there once alerts has asked an order manager whose day has begun.
+    # The day's profit is there once alerts has asked an order manager whose day has begun and that holds something.
+    assert run(["orders", "new", "generic", "BTCUSDT", "buy", "0.01"]) == ExitStatus.OK
     give_up_s, page = time.monotonic() + 60, metrics_of(stack)
     while missing := [sample for sample in samples if sample not in page]:
         assert time.monotonic() < give_up_s, missing
