@@ -347,11 +347,12 @@ def new_list(
         raise CommandError(
             f"{strategy} is a configured strategy, whose process would be silenced: leave --name out", ExitStatus.USAGE
         )
+    with _usage():
+        terms = [_listed_terms(text) for text in order]
     with connected(config, strategy) as client:
         if wanted:
             client.number_from(wanted)
         with _usage():
-            terms = [_listed_terms(text) for text in order]
             number = client.new_list(venue, symbol, kind, terms, label=label, account=account)
         deadline = time.monotonic() + wait_s
         outcome = outcome_of(client, number, wait_s)
@@ -741,10 +742,10 @@ def connected(config: Config, strategy: str = "") -> Iterator[Client]:
 
 @contextmanager
 def _usage() -> Iterator[None]:
-    """A word or number that is none is wrong usage."""
+    """A word or number that is none, and terms that do not go together, are wrong usage."""
     try:
         yield
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
 
 

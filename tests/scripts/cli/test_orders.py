@@ -10,9 +10,10 @@ import pytest
 from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.messages import STRATEGY_NAME
+from common.strategy.client import terms_in_words
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
-from scripts.cli.orders import _expire_ns, order_name, own_name
+from scripts.cli.orders import _expire_ns, _usage, order_name, own_name
 from scripts.cli.tables import table
 
 
@@ -59,6 +60,23 @@ def test_without_a_stack_nothing_is_running(
 
 def test_a_name_of_the_command_line_is_a_strategys_name() -> None:
     assert re.fullmatch(STRATEGY_NAME, own_name())
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [("sell 1 stop=9", ExitStatus.NOT_RUNNING), ("sell 1 stopp=9", ExitStatus.USAGE), ("sell", ExitStatus.USAGE)],
+)
+def test_a_list_is_read_before_anybody_is_asked(
+    second: str, status: ExitStatus, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
+    assert run(["orders", "new-list", "binance", "BTCUSDT", "oco", "sell 1 price=11 post-only", second]) == status
+
+
+def test_terms_that_do_not_go_together_are_wrong_usage() -> None:
+    with pytest.raises(click.UsageError, match="pegged order"), _usage():
+        terms_in_words("buy", "1", "9", peg="primary")
 
 
 @pytest.mark.parametrize("name", ["maker", "maker/17"])
