@@ -71,6 +71,11 @@ class PrivateStack:
         self._honcho: subprocess.Popen[bytes] | None = None
 
     @property
+    def runs(self) -> bool:
+        """Whether honcho was started and has not ended."""
+        return self._honcho is not None and self._honcho.poll() is None
+
+    @property
     def honcho(self) -> int:
         """The process of honcho, once it was started."""
         assert self._honcho is not None
@@ -206,7 +211,7 @@ class PrivateStack:
 
     def __exit__(self, *_: object) -> None:
         """Stop, however it ended."""
-        if self._honcho is not None and self._honcho.poll() is None:
+        if self.runs:
             self.stop()
 
 

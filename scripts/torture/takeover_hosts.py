@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -181,11 +182,14 @@ class Scene:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End all that still runs."""
-        for host in (self.second, self.first, self.venues):
-            host.__exit__()
-        self.tap.end()
-        self.servers.__exit__(kind, error, traceback)
+        """End all that still runs, at once: what they hold is not looked at any more, and each must go whatever another
+        one does."""
+        with ExitStack() as ends:
+            ends.callback(self.servers.__exit__, kind, error, traceback)
+            ends.callback(self.tap.end)
+            for host in (self.venues, self.first, self.second):
+                if host.runs:
+                    ends.callback(host.kill_all)
 
     def fixring(self, host: HostStack, *arguments: str) -> tuple[int, str, str]:
         """A command on one of the hosts: exit status, what it printed, what it complained of."""
