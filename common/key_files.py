@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from common.config import Config, ConfigError, CredentialsConfig, FixConfig
+from common.journal.files import OsFiles
+from common.nonce_file import NonceFile
 from common.venues.credentials import Credentials, UnreadableCredentials, credentials_of
 from common.venues.venue import VenueProfile
 
@@ -41,6 +43,11 @@ def reader_of(told: CredentialsConfig | None, config: Config) -> Callable[[], Cr
             raise UnreadableCredentials(str(error)) from None
 
     return read
+
+
+def nonces_of(actor: str, profile: VenueProfile, config: Config) -> NonceFile | None:
+    """Where the numbers of the actor's Logons(A) are kept; None where the venue asks for none that grow."""
+    return NonceFile(str(config.emergency_folder), f"{actor}.nonces", OsFiles()) if profile.nonces_grow else None
 
 
 def connection_of(

@@ -24,7 +24,7 @@ from common.venues.connector import Connector, Hours
 from common.venues.credentials import Credentials
 from common.venues.dialect import Dialect, Identity
 from common.venues.key_in_use import KeyInUse, ReadAgain, sender_of
-from common.venues.nonces import Nonces
+from common.venues.nonces import NonceKeeper, Nonces
 
 TARGET = "fix"
 CONNECT_TIMEOUT_NS = 10 * NS_PER_S
@@ -37,6 +37,7 @@ class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `hosts` counts those that are tried in turn. Without `schedule` the session is open at all times.
     `read_credentials` gives the credentials as they are now, for each logon; without it they stay as they are.
+    `nonces` keeps the numbers of the Logons(A), where the venue wants them to grow.
     """
 
     venue: str
@@ -53,6 +54,7 @@ class ListeningConfig(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials | None = None
     read_credentials: ReadAgain | None = None
     schedule: Schedule | None = None
+    nonces: NonceKeeper | None = None
 
 
 class _Beside:
@@ -101,7 +103,7 @@ class ListeningCore(Core):
         # ones.
         self._connection = self._last_connection = config.first_connection
         self._beside: _Beside | None = None
-        self._nonces = Nonces()
+        self._nonces = Nonces() if config.nonces is None else config.nonces.load()
         self._fix: Session | None = None
         self._deadline_ns: int | None = None
         self._heard_wall_ns = 0
@@ -190,12 +192,12 @@ class ListeningCore(Core):
         """See `Core`."""
         beside = self._is_beside(connection)
         if beside is not None:
-            self._nonces = self._nonces.sent(now.wall_ns)
+            self._count_logon(now)
             beside.fix.connected(now)
             self._carry_out_beside(now)
         elif self._fix is not None and connection == self._connection:
             self._deadline_ns = None
-            self._nonces = self._nonces.sent(now.wall_ns)
+            self._count_logon(now)
             self._fix.connected(now)
             self._carry_out(now)
 
@@ -343,6 +345,15 @@ class ListeningCore(Core):
         elif isinstance(effect, Notice):
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
+
+    def _count_logon(self, now: Instant) -> None:
+        """Its number is kept before it is sent. Where the disk does not take it the logon goes out all the same."""
+        self._nonces = self._nonces.sent(now.wall_ns)
+        try:
+            if self._listening.nonces is not None:
+                self._listening.nonces.keep(self._nonces)
+        except OSError as error:
+            self.note("error", "nonce_not_kept", text=str(error))
 
     def _count_refusal(self, effect: Disconnect) -> None:
         if effect.reason is DisconnectReason.LOGON_REFUSED:

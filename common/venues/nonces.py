@@ -6,7 +6,8 @@ highest that was let in. That one may be refused too, where the answer to a high
 the highest that was sent, and so in turn until one is let in.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from common.venues.dialect import nonce_ms
 
@@ -31,3 +32,27 @@ class Nonces(NamedTuple):
         """The venue has refused the latest."""
         follows_accepted = self.latest_ms >= self.highest_ms
         return self._replace(latest_ms=self.accepted_ms if follows_accepted else self.highest_ms)
+
+
+class GrowingNonce:
+    """The numbers of REST requests, where each has to be above the one before: the time, whatever the clock does."""
+
+    def __init__(self, read_ns: Callable[[], int]) -> None:
+        """`read_ns` reads the clock, in Unix nanoseconds."""
+        self._read_ns = read_ns
+        self._last_ms = 0
+
+    def __call__(self) -> int:
+        """The next one, in milliseconds."""
+        self._last_ms = nonce_ms(self._last_ms, self._read_ns())
+        return self._last_ms
+
+
+class NonceKeeper(Protocol):
+    """Where they outlive the process, for a session that journals nothing."""
+
+    def load(self) -> Nonces:
+        """What was kept last; none where nothing was, or nothing that can be read."""
+
+    def keep(self, nonces: Nonces) -> None:
+        """The next life begins with these. Raises OSError."""

@@ -139,6 +139,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
     `has_drop_copy`: a session may hear the reports of all of an account's orders: `Identity.drop_copy`.
+    `nonces_grow`: each Logon(A) bears a number above those before it, of whichever process.
     `ends_announced`: News(B) says that it will end the connection it comes on, and another of the account may log on
     before.
     `confidence`: how much of all this the venue itself has shown.
@@ -168,6 +169,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     names: ClOrdIdForm = ClOrdIdForm.TEXT
     has_drop_copy: bool = False
     ends_announced: bool = False
+    nonces_grow: bool = False
     confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:

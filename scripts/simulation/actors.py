@@ -29,6 +29,7 @@ from common.messages import (
     JournalAnswer,
     JournalRequest,
 )
+from common.nonce_file import NonceFile
 from common.orders.facts import facts_of
 from common.orders.index import IntoIndex, MemoryIndex
 from common.orders.snapshots import load_books
@@ -299,6 +300,7 @@ def _market_data(world: Stage, venue: str) -> Actor:
     dialect, table = find_dialect(config.dialect), fix
 
     def build(process: Process) -> Core:
+        kept = NonceFile(EMERGENCY_FOLDER, f"marketdata@{venue}.nonces", world.files_for(process))
         settings = MarketDataConfig(
             venue=venue,
             target_comp_id=table.target_comp_id,
@@ -314,6 +316,7 @@ def _market_data(world: Stage, venue: str) -> Actor:
             credentials=credentials_of(config.dialect),
             schedule=table.opening,
             sums=book_sums(config),
+            nonces=kept if find_profile(config.dialect).nonces_grow else None,
         )
         return MarketDataCore(settings, dialect)
 

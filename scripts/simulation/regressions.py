@@ -362,4 +362,9 @@ REGRESSIONS = (
         Case(5775, 2000, version=8), "left-is-left",
         "The checker's: the exchange held a kill's cancels up until long after the resume, and then read them.",
     ),
+    Regression(
+        Case(7098, 2000, version=8), "alive-again",
+        "The clock was an hour ahead when Deribit let market data in, and right for the next life of that process,"
+        " whose Logons(A) bore lower numbers and were refused for an hour: it had kept none.",
+    ),
 )

@@ -7,7 +7,7 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import connect_journal, name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError
-from common.key_files import connection_of
+from common.key_files import connection_of, nonces_of
 from common.venues.listening import TARGET
 from common.venues.registry import find_dialect, find_profile
 from services.dropcopy.core import DropCopyConfig, DropCopyCore
@@ -19,12 +19,14 @@ def drop_copy_config(name: str, config: Config, started_s: int) -> DropCopyConfi
     if copy is None:
         raise ConfigError(f"no drop copy is called {name!r}; there is {', '.join(config.drop_copies) or 'none'}")
     account, fix = config.accounts[copy.account], copy.fix
+    profile = find_profile(account.venue.dialect)
     return DropCopyConfig(
         name=name,
         account=account.name,
         venue=account.venue.name,
         first_connection=started_s,
-        **connection_of(fix, find_profile(account.venue.dialect), account.credentials, config),
+        nonces=nonces_of(f"dropcopy@{name}", profile, config),
+        **connection_of(fix, profile, account.credentials, config),
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, shell_for, target_fix
 from common.config import Config, ConfigError, VenueConfig
-from common.key_files import connection_of
+from common.key_files import connection_of, nonces_of
 from common.rest_worker import rest_worker
 from common.venues.listening import TARGET
 from common.venues.registry import find_book_sum, find_dialect, find_profile
@@ -25,12 +25,14 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
     fix = venue.market_data
     if fix is None:
         raise ConfigError(f"venue {name!r} has no market data session: its prices are asked for over REST")
+    profile = find_profile(venue.dialect)
     return MarketDataConfig(
         venue=name,
+        nonces=nonces_of(f"marketdata@{name}", profile, config),
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         first_connection=started_s,
         sums=book_sums(venue),
-        **connection_of(fix, find_profile(venue.dialect), venue.credentials, config),
+        **connection_of(fix, profile, venue.credentials, config),
     )
 
 

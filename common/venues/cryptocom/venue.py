@@ -17,6 +17,7 @@ PROFILE = VenueProfile(
     rest="common.venues.cryptocom.rest:open_rest",
     fields="common.venues.cryptocom.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
+    nonces_grow=True,
     lacks=frozenset(
         {
             # It tells of open orders alone: that there is no such order says nothing of one that is filled.

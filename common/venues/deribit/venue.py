@@ -9,6 +9,7 @@ PROFILE = VenueProfile(
     rest="common.venues.deribit.rest:open_rest",
     fields="common.venues.deribit.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
+    nonces_grow=True,
     further=frozenset(
         {
             Feature.REDUCE_ONLY,

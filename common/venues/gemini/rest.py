@@ -18,6 +18,7 @@ from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
 from common.venues.ccxt_parts import CcxtRest, ccxt_client, ccxt_errors
 from common.venues.credentials import HmacSecret
+from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import (
     NS_PER_MS,
@@ -77,7 +78,7 @@ def open_rest(settings: RestSettings) -> "GeminiRest":
         "secret": settings.credentials.secret.decode("ascii"),
     }
     api = ccxt_client("gemini", settings, options, time, pace=Pace(REQUESTS_PER_S), cost_of=lambda cost: 1.0)
-    api.nonce = lambda: time.time_ns() // NS_PER_MS
+    api.nonce = GrowingNonce(time.time_ns)
     return GeminiRest(settings.venue, api)
 
 

@@ -14,6 +14,7 @@ PROFILE = VenueProfile(
     rest="common.venues.kraken.rest:open_rest",
     fields="common.venues.kraken.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
+    nonces_grow=True,
     further=frozenset(
         {
             Feature.GOOD_TILL_DATE,

@@ -1,7 +1,7 @@
 """Numbers of Logons(A) that have to grow, whatever clocks do and venues have let in."""
 
 from common.instant import NS_PER_S
-from common.venues.nonces import Nonces
+from common.venues.nonces import GrowingNonce, Nonces
 
 START = Nonces().sent(1_000 * NS_PER_S).accepted()
 
@@ -28,3 +28,9 @@ def test_where_the_answer_to_a_higher_one_was_lost_refusals_lead_back_to_that() 
 
 def test_one_that_is_lost_without_a_word_counts() -> None:
     assert START.sent(5_000 * NS_PER_S).sent(1_010 * NS_PER_S).latest_ms == 5_000_001
+
+
+def test_the_number_of_a_request_grows_where_the_clock_stands_or_is_set_back() -> None:
+    clock = iter([5_000_000_000, 5_000_000_000, 1_000_000_000, 6_000_000_000])
+    nonce = GrowingNonce(lambda: next(clock))
+    assert [nonce() for _ in range(4)] == [5_000, 5_001, 5_002, 6_000]
