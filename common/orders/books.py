@@ -151,7 +151,8 @@ class AccountBooks(msgspec.Struct, gc=False):
     from before ("" for none): a fill told on a new connection has a higher one, and proves nothing of those between.
     `gaps_since_ns` says since when, by the venue's clock: SendingTime(52) of the last message of the connection that
     was lost, or before the one that could not be read; `gaps_lsn` is the record that last opened one. `missed_lsn` is
-    the last record that says that something was missed while logged on, of whatever order.
+    the last record that says that something was missed while logged on, of whatever order. `listed` is for each symbol
+    the record as of which its open orders were asked for and told.
     """
 
     account: str
@@ -164,6 +165,7 @@ class AccountBooks(msgspec.Struct, gc=False):
     gaps_since_ns: dict[str, int] = {}
     gaps_lsn: int = 0
     missed_lsn: int = 0
+    listed: dict[str, int] = {}
 
 
 class SessionBooks(msgspec.Struct, gc=False):

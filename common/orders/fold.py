@@ -95,7 +95,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 13
+FOLD_VERSION = 14
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -925,6 +925,7 @@ class Fold:
                         self._rest_order(record, answer, told)
                     self._strangers_gone(answer)
                     self._missing(record, answer)
+                    self.books.account(answer.account).listed[answer.ask.symbol] = answer.ask.asked_lsn
                 case "trades":
                     self._trades_answer(record, answer)
                 case "balances":
@@ -1052,14 +1053,14 @@ class Fold:
 
     def _gap_told(self, answer: Answer) -> None:
         """What REST told from the gap's beginning on closes it, where it was asked on a connection that tells the
-        rest."""
+        rest, and what is open was told too: somebody else's order may have ended without a trade."""
         account, symbol, asked_lsn = self.books.account(answer.account), answer.ask.symbol, answer.ask.asked_lsn
         if symbol not in account.gaps:
             return
         is_told = any(s.logged_on and asked_lsn >= s.up_lsn for s in self.books.sessions_of(answer.account))
         if len(answer.trades) >= TRADES_PAGE and _is_number(answer.trades[-1].trade_key):
             account.gaps[symbol] = answer.trades[-1].trade_key
-        elif is_told and asked_lsn >= account.gaps_lsn:
+        elif is_told and min(asked_lsn, account.listed.get(symbol, 0)) >= account.gaps_lsn:
             del account.gaps[symbol]
             account.gaps_since_ns.pop(symbol, None)
 

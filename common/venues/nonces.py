@@ -3,7 +3,8 @@
 What the venue has let in counts there, and what it has refused mostly does not: a Logon(A) of a clock that was far
 ahead must not keep the session out until the time has come to there. So after a refusal the next number follows the
 highest that was let in. That one may be refused too, where the answer to a higher one was lost: then the next follows
-the highest that was sent, and so in turn until one is let in.
+the highest that was sent, and so in turn until one is let in. Where the clock is behind what was let in, the time alone
+is tried too.
 """
 
 from collections.abc import Callable
@@ -30,8 +31,11 @@ class Nonces(NamedTuple):
 
     def refused(self) -> "Nonces":
         """The venue has refused the latest."""
-        follows_accepted = self.latest_ms >= self.highest_ms
-        return self._replace(latest_ms=self.accepted_ms if follows_accepted else self.highest_ms)
+        if self.latest_ms == self.accepted_ms + 1:
+            # Whoever let that in may have had a clock that was wrong too, and is right now: the time alone may do.
+            return self._replace(latest_ms=0)
+        follows_highest = self.accepted_ms < self.latest_ms >= self.highest_ms
+        return self._replace(latest_ms=self.accepted_ms if follows_highest else self.highest_ms)
 
 
 class GrowingNonce:

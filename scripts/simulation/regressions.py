@@ -367,4 +367,14 @@ REGRESSIONS = (
         "The clock was an hour ahead when Deribit let market data in, and right for the next life of that process,"
         " whose Logons(A) bore lower numbers and were refused for an hour: it had kept none.",
     ),
+    Regression(
+        Case(7920, 2000, version=8), "alive-again",
+        "Kraken let in a Logon(A) of a clock that was an hour ahead, as its own was then; with both right it wanted"
+        " a number that is of now and above that one. It forgets such a one, and the time alone is tried too.",
+    ),
+    Regression(
+        Case(8150, 2000, version=8), "risk-agrees",
+        "What is open was asked for after a logon, in vain, and the trades were told: somebody else's order that had"
+        " ended counted for ever. A gap stays open until both are told.",
+    ),
 )

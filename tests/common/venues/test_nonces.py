@@ -34,3 +34,12 @@ def test_the_number_of_a_request_grows_where_the_clock_stands_or_is_set_back() -
     clock = iter([5_000_000_000, 5_000_000_000, 1_000_000_000, 6_000_000_000])
     nonce = GrowingNonce(lambda: next(clock))
     assert [nonce() for _ in range(4)] == [5_000, 5_001, 5_002, 6_000]
+
+
+def test_a_venue_that_let_in_a_time_to_come_and_is_right_now_is_tried_with_the_time() -> None:
+    ahead, now_ns, tried = START.sent(5_000 * NS_PER_S).accepted(), 1_010 * NS_PER_S, list[int]()
+    for _ in range(6):
+        ahead = ahead.sent(now_ns)
+        tried.append(ahead.latest_ms)
+        ahead = ahead.refused()
+    assert {1_010_000, 5_000_001} <= set(tried)

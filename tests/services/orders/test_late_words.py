@@ -116,6 +116,7 @@ def test_the_trades_of_one_order_are_counted_and_close_no_gap(ring: Ring) -> Non
     trades(ring, trade("8", f"V{order.cl_ord_id}"), order_id=f"V{order.cl_ord_id}")
     assert ring.core.books.orders["s", 1].cum_qty == D("0.5") and fills(ring) == [("8", "0.5")]
     assert "BTCUSDT" in venue.gaps and venue.trades_asked == before
+    ring.answers(venue="binance", ask=Ask("binance", 900, "open_orders", "BTCUSDT", asked_lsn=ring.core.books.lsn))
     trades(ring)
     assert "BTCUSDT" not in venue.gaps and venue.trades_asked["BTCUSDT"].asked_lsn > 0
 

@@ -105,6 +105,11 @@ def test_an_answer_takes_nothing_back_that_was_heard_of_an_order_of_somebody_els
     assert external.order.cum_qty == D(1)
 
 
+def _tell_what_is_open(ring: Ring) -> None:
+    for ask in [ask for ask in ring.asks if ask.what == "open_orders"]:
+        ring.answers(venue=VENUE, ask=ask)
+
+
 def test_what_somebody_else_traded_while_nobody_was_logged_on_is_asked_for_where_no_trade_is_known() -> None:
     ring = _live()
     assert not [ask for ask in ring.asks if ask.what == "trades"]
@@ -116,6 +121,7 @@ def test_what_somebody_else_traded_while_nobody_was_logged_on_is_asked_for_where
     (trades,) = [ask for ask in ring.asks if ask.what == "trades"]
     assert (trades.since_ns, trades.from_trade_key) == (HEARD_NS, "")
     fill = Trade("BTCUSDT", "41", "77", "1", D("0.012"), D(65_000), D(0), "USDT", HEARD_NS + 1)
+    _tell_what_is_open(ring)
     ring.answers(venue=VENUE, ask=trades, trades=(fill,))
     venue = ring.core.books.account(VENUE)
     assert ring.core.books.positions[VENUE, "BTCUSDT"].quantity == D("0.012")
@@ -133,7 +139,28 @@ def test_a_report_that_cannot_be_read_and_is_nobodys_has_the_trades_asked_for() 
     assert trades.since_ns == HEARD_NS
     ring.answers(venue=VENUE, ask=msgspec.structs.replace(trades, asked_lsn=early))
     assert "BTCUSDT" in ring.core.books.account(VENUE).gaps
+    _tell_what_is_open(ring)
     ring.answers(venue=VENUE, ask=trades)
+    assert "BTCUSDT" not in ring.core.books.account(VENUE).gaps
+
+
+def test_a_gap_stays_open_until_what_is_open_was_told_too() -> None:
+    """The question for it failed, and the one for trades did not: an order that ended without a trade stayed shown."""
+    ring = _live()
+    ring.record(f"session@{VENUE}", Kind.INBOUND, Inbound(VENUE, 1, 1, 9, "0", HEARTBEAT))
+    ring.session(VENUE, SessionState.DISCONNECTED)
+    ring.asks.clear()
+    ring.log_on(VENUE)
+    ring.pass_time(100)
+    for ask in list(ring.asks):
+        ring.answers(venue=VENUE, ask=ask, failed=ask.what == "open_orders")
+    ring.session(VENUE, SessionState.OPENED)
+    assert "BTCUSDT" in ring.core.books.account(VENUE).gaps
+    ring.asks.clear()
+    ring.pass_time(3_000)
+    assert {ask.what for ask in ring.asks} >= {"open_orders", "trades"}
+    for ask in list(ring.asks):
+        ring.answers(venue=VENUE, ask=ask)
     assert "BTCUSDT" not in ring.core.books.account(VENUE).gaps
 
 

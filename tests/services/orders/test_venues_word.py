@@ -172,7 +172,9 @@ def test_a_page_of_trades_that_is_full_leaves_the_gap_open_from_its_end(
     lsn = ring.core.books.lsn
     ring.answers(venue="binance", ask=Ask("binance", 903, "trades", "BTCUSDT", asked_lsn=lsn), trades=page)
     assert ring.core.books.accounts["binance"].gaps["BTCUSDT"] == "6"
-    ask = Ask("binance", 904, "trades", "BTCUSDT", from_trade_key="6", asked_lsn=ring.core.books.lsn)
+    lsn = ring.core.books.lsn
+    ring.answers(venue="binance", ask=Ask("binance", 905, "open_orders", "BTCUSDT", asked_lsn=lsn))
+    ask = Ask("binance", 904, "trades", "BTCUSDT", from_trade_key="6", asked_lsn=lsn)
     ring.answers(venue="binance", ask=ask, trades=page[1:])
     assert "BTCUSDT" not in ring.core.books.accounts["binance"].gaps
 
