@@ -610,18 +610,20 @@ def _before_terms(
     return older
 
 
-def with_terms(kind: type[T], older: Any) -> T:
-    """What older code wrote with its terms in a row, as a Struct of that kind."""
-    values = {name: getattr(older, name) for name in older.__struct_fields__}
+def terms_in_row(values: dict[str, Any]) -> Terms:
+    """The terms that older code wrote in a row among other `values`, which are left without them."""
     flat = {name: values.pop(name) for name in _FLAT_TERMS if name in values}
     instructions = POST_ONLY if flat.pop("post_only", False) else ""
-    return kind(terms=Terms(**flat, instructions=instructions), **values)
+    return Terms(**flat, instructions=instructions)
 
 
 def upgraded(message: Any) -> Any:
     """The message in today's shape, whatever code wrote it."""
     newer = _newer.get(type(message))
-    return message if newer is None else with_terms(newer, message)
+    if newer is None:
+        return message
+    values = msgspec.structs.asdict(message)
+    return newer(terms=terms_in_row(values), **values)
 
 
 def _upgrade_field(struct: msgspec.Struct, name: str) -> None:

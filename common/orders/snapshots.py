@@ -7,21 +7,10 @@ from typing import Any
 import msgspec
 
 from common.left_out import LeftOut, Row
-from common.messages import (
-    Attempt,
-    CancelAll,
-    OrderStatus,
-    OrdType,
-    Reason,
-    SessionState,
-    Side,
-    TimeInForce,
-    with_terms,
-)
+from common.messages import CancelAll, terms_in_row
 from common.orders.books import (
     BOUNDS,
     AccountBooks,
-    Baseline,
     Books,
     Bounds,
     Converting,
@@ -30,105 +19,38 @@ from common.orders.books import (
     External,
     Leaving,
     SessionBooks,
-    TradesAsked,
 )
 from common.orders.facts import VenueFacts, VenueTold
 from common.orders.fills import FillRow, RetiredRow
 from common.orders.forgotten import Forgotten
-from common.orders.leg import Leg
 from common.orders.names import Remembered
-from common.orders.order_state import Order, Request
+from common.orders.order_state import Order
 from common.orders.positions import Position
 
 
-class OlderBooks(msgspec.Struct, frozen=True, gc=False):
-    """What an older snapshot has of a venue, which was one account with one session. Today's have none of it."""
-
-    venue: str
-    connection: int = 0
-    generation: int = 0
-    state: SessionState = SessionState.DISCONNECTED
-    opened_connection: int = 0
-    latched: bool = False
-    down_lsn: int = 0
-    down_ns: int = 0
-    up_lsn: int = 0
-    last_trade_keys: dict[str, str] = {}
-    gaps: dict[str, str] = {}
-    trades_asked: dict[str, TradesAsked] = {}
-    balances: tuple[tuple[str, Decimal, Decimal], ...] = ()
-    balances_lsn: int = 0
-    sender_comp_id: str = ""
-    last_outbound: int = 0
-    last_inbound: int = 0
-    baseline: Baseline | None = None
-    heard_raw: bytes = b""
-    gaps_since_ns: dict[str, int] = {}
-    gaps_lsn: int = 0
-    missed_lsn: int = 0
-
-    def account(self) -> AccountBooks:
-        """What of it is the account's."""
-        return AccountBooks(self.venue, **_shared(self, AccountBooks))
-
-    def session(self) -> SessionBooks:
-        """What of it is the session's."""
-        return SessionBooks(self.venue, self.venue, **_shared(self, SessionBooks))
-
-
-class OlderOrder(msgspec.Struct, kw_only=True, gc=False):
-    """An order in a snapshot of before there were `Terms`. Today's have none of it."""
-
-    attempt: Attempt
-    strategy: str
-    number: int
-    venue: str
-    symbol: str
-    side: Side
-    ord_type: OrdType
-    order_qty: Decimal
-    price: Decimal | None
-    time_in_force: TimeInForce
-    post_only: bool
-    label: str
-    legs: list[Leg]
-    requests: dict[str, Request]
-    unknown: bool = False
-    ending: OrderStatus | None = None
-    reason: Reason = Reason.NONE
-    text: str = ""
-    sent_lsn: int = 0
-    sent_ns: int = 0
-    sent_connection: int = 0
-    sent_number: int = 0
-    touched_lsn: int = 0
-    wish_strategy: str = ""
-    wish_number: int = 0
-    ids: list[str] = []
-    in_doubt: bool = False
-    lingering: dict[str, Request] = {}
-    account: str = ""
-    session: str = ""
-
-
-def _shared(older: OlderBooks, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The fields of the kind that the older snapshot has."""
-    return {name: getattr(older, name) for name in kind.__struct_fields__ if name in OlderBooks.__struct_fields__}
+def order_before_terms(row: dict[str, Any]) -> Order:
+    """An order in a snapshot of before there were `Terms`, which stood in a row: today's have none of it."""
+    values = dict(row)
+    return msgspec.convert({"terms": msgspec.to_builtins(terms_in_row(values)), **values}, Order)
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
-    """Everything that the books hold. Fields are only ever appended, with defaults."""
+    """Everything that the books hold. Fields are only ever appended, with defaults.
+
+    Today's have nothing in `older_open`, `older_closed` and `venues`. A venue of an older one was one account with one
+    session of the same name.
+    """
 
     lsn: int
     stamp_ns: int
-    older_open: list[OlderOrder]
-    older_closed: list[OlderOrder]
+    older_open: list[dict[str, Any]]
+    older_closed: list[dict[str, Any]]
     fills: list[FillRow]
     retired: list[RetiredRow]
     positions: list[Position]
     highest: dict[str, int]
     commands: list[tuple[str, int, Remembered]]
-    venues: list[OlderBooks]
+    venues: list[dict[str, Any]]
     externals: list[External]
     unclaimed: list[tuple[str, str, str, list[str]]]
     discrepancies: int
@@ -214,7 +136,7 @@ def load_books(
     books.cancel_alls = dump.cancel_alls
     # Before the orders: one that is closed stays for what a person has booked of it.
     books.ledger.load(dump.fills, dump.retired)
-    older = [with_terms(Order, each) for each in (*dump.older_open, *dump.older_closed)]
+    older = map(order_before_terms, (*dump.older_open, *dump.older_closed))
     for order in (*older, *dump.open, *dump.closed):
         books.take_order(order)
     books.positions = {(position.account, position.symbol): position for position in dump.positions}
@@ -225,8 +147,9 @@ def load_books(
     books.day, books.rates = dump.day, dump.rates
     books.highest_attempt = dump.highest_attempt
     books.names.load(dump.highest, dump.forgotten, dump.commands)
-    books.accounts = {each.account: each for each in (*dump.accounts, *[older.account() for older in dump.venues])}
-    books.sessions = {each.session: each for each in (*dump.sessions, *[older.session() for older in dump.venues])}
+    venues = [{**venue, "account": venue["venue"], "session": venue["venue"]} for venue in dump.venues]
+    books.accounts = {each.account: each for each in (*dump.accounts, *msgspec.convert(venues, list[AccountBooks]))}
+    books.sessions = {each.session: each for each in (*dump.sessions, *msgspec.convert(venues, list[SessionBooks]))}
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
     books.ended = {(each.account, each.symbol, each.order_id): each for each in dump.ended}
     books.unclaimed = {(account, symbol, order_id): keys for account, symbol, order_id, keys in dump.unclaimed}
