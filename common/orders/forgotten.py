@@ -10,7 +10,7 @@ reader found there, however far the rows go by now. The real one is a file (`com
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -75,7 +75,7 @@ def exec_id_of(trade_key: str) -> str:
     return trade_key.partition("/")[2]
 
 
-class MemoryForgotten:
+class MemoryForgotten(Forgotten):
     """What has left the books' memory, in memory: for as long as its process lives, and without a bound."""
 
     def __init__(self) -> None:
@@ -85,18 +85,7 @@ class MemoryForgotten:
         self._names: dict[str, tuple[str, int]] = {}
         self._ended: dict[tuple[str, int], ForgottenOrder] = {}
 
-    @property
-    def trades(self) -> int:
-        """How many trade identities have rows."""
-        return len(self._fills)
-
-    def rows(self) -> Iterator[tuple[TradeId, int, list[Fill]]]:
-        """Every row of fills: whose, when they left memory, and as what."""
-        for trade_id, rows in self._fills.items():
-            yield from ((trade_id, lsn, fills) for lsn, fills in rows)
-
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
-        """See `Forgotten`."""
         rows = self._fills[trade_id]
         if not rows or rows[-1][0] < lsn:
             rows.append((lsn, _copied(fills)))
@@ -105,14 +94,12 @@ class MemoryForgotten:
             self._by_exec_id[(*trade_id[:2], exec_id)].setdefault(trade_id[2], lsn)
 
     def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
-        """See `Forgotten`."""
         for put_lsn, fills in reversed(self._fills.get(trade_id, ())):
             if put_lsn <= lsn:
                 return _copied(fills)
         return []
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        """See `Forgotten`."""
         keys = latest_first(self.keys_left(venue, symbol, exec_id, lsn))
         return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
 
@@ -123,17 +110,14 @@ class MemoryForgotten:
         return {key: put_lsn for key, put_lsn in keys.items() if put_lsn <= lsn}
 
     def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
-        """See `Forgotten`."""
         name = order[:2]
         self._names.update(dict.fromkeys(cl_ord_ids, name))
         self._ended[name] = order
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """See `Forgotten`."""
         return self._names.get(cl_ord_id)
 
     def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
-        """See `Forgotten`."""
         name = self.name_of(cl_ord_id)
         return None if name is None else self._ended.get(name)
 

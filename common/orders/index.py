@@ -8,7 +8,7 @@ source of anything. Looking up is one key at a time, never a scan. The real one 
 from typing import Protocol
 
 from common.messages import OrderEvent
-from common.orders.books import Books, OrderName
+from common.orders.books import Books, Leaving, OrderName
 from common.orders.forgotten import Forgotten, MemoryForgotten
 from common.orders.names import Remembered
 from common.orders.order_state import Order
@@ -47,7 +47,7 @@ class Index(Forgotten, Protocol):
         """The log was applied up to `lsn`: write what was put, so that a snapshot that stands there can be used."""
 
 
-class IntoIndex:
+class IntoIndex(Leaving):
     """What leaves the books' memory goes into an index, as it was then."""
 
     def __init__(self, index: Index) -> None:
@@ -55,17 +55,15 @@ class IntoIndex:
         self._index = index
 
     def order_left(self, books: Books, order: Order) -> None:
-        """See `Leaving`."""
         if books.lsn > self._index.covered_lsn:
             self._index.put_order(standing_order(books, order), order.ids)
 
     def command_left(self, books: Books, name: OrderName, remembered: Remembered) -> None:
-        """See `Leaving`."""
         if books.lsn > self._index.covered_lsn:
             self._index.put_command(*name, remembered)
 
 
-class MemoryIndex(MemoryForgotten):
+class MemoryIndex(MemoryForgotten, Index):
     """An index that ends with its process: everything in it is in the log."""
 
     def __init__(self) -> None:
@@ -78,25 +76,21 @@ class MemoryIndex(MemoryForgotten):
         self._orders: dict[tuple[str, int], OrderEvent] = {}
 
     def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
-        """See `Index`."""
         self._commands[strategy, number] = remembered
 
     def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
-        """See `Index`."""
         name = (order.strategy, order.number)
         self._orders[name] = order
         self._names.update(dict.fromkeys(cl_ord_ids, name))
 
     def command(self, strategy: str, number: int) -> Remembered | None:
-        """See `Index`."""
         return self._commands.get((strategy, number))
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
-        """See `Index`."""
         return self._orders.get((strategy, number))
 
     def flush(self, lsn: int) -> None:
-        """See `Index`: there is nothing to keep."""
+        """There is nothing to keep."""
 
     def write(self, lsn: int) -> None:
-        """See `Index`: there is nothing to keep."""
+        """There is nothing to keep."""

@@ -26,7 +26,8 @@ from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OlderOrderEvent, OrderEvent, upgraded
 from common.orders.fills import Fill
-from common.orders.forgotten import ForgottenOrder, LookUpFailed, MemoryForgotten, TradeId, exec_id_of, latest_first
+from common.orders.forgotten import ForgottenOrder, LookUpFailed, TradeId, exec_id_of, latest_first
+from common.orders.index import MemoryIndex
 from common.orders.names import Remembered
 
 T = TypeVar("T")
@@ -139,23 +140,62 @@ class _NoIndex(Exception):
     """What stands there is no index that this program can read; the text says why."""
 
 
-class IndexFile:
-    """See `common.orders.index.Index`."""
+class _OverFile(MemoryIndex):
+    """What has left memory, in memory until it is in the file, and looked up there behind that."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
+        held = super().fills(trade_id, lsn)
+        row = None if held else self._sound_row("fills", _LATEST_BY, (*trade_id, lsn))
+        try:
+            return held if row is None else _as_fills(_fills(row[5]))
+        except UNDECODABLE as error:
+            raise self._failed(str(error)) from error
+
+    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        rows = self._ask(_KEYS_OF, (exec_id, venue, symbol, lsn))
+        keys = latest_first(dict(rows), self.keys_left(venue, symbol, exec_id, lsn))
+        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
+
+    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        held = super().name_of(cl_ord_id)
+        row = None if held is not None else self._sound_row("names", "cl_ord_id = ?", (cl_ord_id,))
+        return held if row is None else (row[1], _meant(row[2]))
+
+    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        name = self.name_of(cl_ord_id)
+        if name is None or name in self._ended:
+            return None if name is None else self._ended[name]
+        row = self._sound_row("ended", _BY_NAME, (name[0], _stored(name[1])))
+        return None if row is None else ForgottenOrder(*name, *row[2:])
+
+    def _sound_row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
+        """The row, without its checksum; None where there is none. Raises LookUpFailed."""
+        rows = self._ask(f"SELECT {_COLUMNS[table]}, seal FROM {table} WHERE {where}", key)
+        if not rows or rows[0][-1] == _seal(*rows[0][:-1]):
+            return rows[0][:-1] if rows else None
+        raise self._failed(f"a row of {table} is damaged")
+
+    def _ask(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        """The file's answer. Raises LookUpFailed."""
+        raise NotImplementedError
+
+    def _failed(self, why: str) -> LookUpFailed:
+        return LookUpFailed(f"{self._path}: {why}; {_MENDED}")
+
+
+class IndexFile(_OverFile):
+    """The index of the process that writes it."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file; one that is damaged or of another form is made anew, and `made_anew` says why.
 
         Raises IndexFailed, IndexTooNew.
         """
-        self._path = path
-        self._commands: dict[tuple[str, int], Remembered] = {}
-        self._orders: dict[tuple[str, int], OrderEvent] = {}
-        self._names: dict[str, tuple[str, int]] = {}
-        self._ended: dict[tuple[str, int], ForgottenOrder] = {}
-        self.complete = True
-        self.failure = self.made_anew = ""
-        self.covered_lsn = 0
-        self._fills = MemoryForgotten()
+        super().__init__(path)
         self._filter = _Filter()
         self._written_lsn = self._lost_lsn = self._names_lsn = 0
         self._rows_missing = self._of_another_fold = False
@@ -190,112 +230,55 @@ class IndexFile:
         if lsn > self._names_lsn:
             self.complete = False
             self._lost_lsn = max(self._lost_lsn, lsn)
+        self._cover_alone(lsn)
+        self.covered_lsn = max(self.covered_lsn, lsn)
+
+    def _cover_alone(self, lsn: int) -> None:
+        """Nothing behind record `lsn` is covered: the fills that were put there go. Raises IndexFailed."""
         try:
             with self._database as database:
                 database.execute("DELETE FROM fills WHERE lsn > ?", (lsn,))
                 self._cover(database, lsn)
         except _FAILS as error:
             raise IndexFailed(self._path, error) from error
-        self.covered_lsn = max(self.covered_lsn, lsn)
-
-    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
-        """See `Index`."""
-        self._commands[strategy, number] = remembered
-
-    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
-        """See `Index`."""
-        name = (order.strategy, order.number)
-        self._orders[name] = order
-        self._names.update(dict.fromkeys(cl_ord_ids, name))
 
     def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
-        """See `Forgotten`."""
         if lsn > self.covered_lsn:
-            self._names.update(dict.fromkeys(cl_ord_ids, order[:2]))
-            self._ended[order[:2]] = order
+            super().put_names(cl_ord_ids, order, lsn)
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
-        """See `Forgotten`."""
         if lsn > self.covered_lsn:
-            self._fills.put_fills(trade_id, lsn, fills)
+            super().put_fills(trade_id, lsn, fills)
             self._filter.add(trade_id)
 
     def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
-        """See `Forgotten`."""
-        if trade_id not in self._filter:
-            return []
-        held = self._fills.fills(trade_id, lsn)
-        if held:
-            return held
-        row = self._sound_row("fills", _LATEST_BY, (*trade_id, lsn))
-        try:
-            return [] if row is None else _as_fills(_fills(row[5]))
-        except UNDECODABLE as error:
-            raise self._failed(str(error)) from error
-
-    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        """See `Forgotten`."""
-        try:
-            rows = self._database.execute(_KEYS_OF, (exec_id, venue, symbol, lsn)).fetchall()
-        except _FAILS as error:
-            raise self._failed(str(error)) from error
-        keys = latest_first(dict(rows), self._fills.keys_left(venue, symbol, exec_id, lsn))
-        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
+        return super().fills(trade_id, lsn) if trade_id in self._filter else []
 
     def read_on_after(self, lsn: int) -> None:
         """The log is read on after record `lsn`, which is covered, and what leaves memory from there on is put anew.
         Rows of later records are another reading's: of a log that was longer, or by another version of the fold, and
         would stand for what this one never does. Raises IndexFailed."""
-        self._fills = MemoryForgotten()
-        if lsn == self._written_lsn and not self._of_another_fold:
-            return
-        self.covered_lsn = self._written_lsn = lsn
-        try:
-            with self._database as database:
-                database.execute("DELETE FROM fills WHERE lsn > ?", (lsn,))
-                self._cover(database, lsn)
-        except _FAILS as error:
-            raise IndexFailed(self._path, error) from error
+        self._forget_fills()
+        if lsn != self._written_lsn or self._of_another_fold:
+            self.covered_lsn = self._written_lsn = lsn
+            self._cover_alone(lsn)
 
     def command(self, strategy: str, number: int) -> Remembered | None:
-        """See `Index`."""
-        held = self._commands.get((strategy, number))
-        if held is not None:
-            return held
-        row = self._row("commands", _BY_NAME, (strategy, _stored(number)))
-        return None if row is None else self._decoded(_command, row[2])
+        held = super().command(strategy, number)
+        row = None if held is not None else self._row("commands", strategy, number)
+        return held if row is None else self._decoded(_command, row[2])
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
-        """See `Index`."""
-        held = self._orders.get((strategy, number))
-        if held is not None:
-            return held
-        row = self._row("orders", _BY_NAME, (strategy, _stored(number)))
-        return None if row is None else self._decoded(_order, row[2])
-
-    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """See `Index`."""
-        held = self._names.get(cl_ord_id)
-        if held is not None:
-            return held
-        row = self._sound_row("names", "cl_ord_id = ?", (cl_ord_id,))
-        return None if row is None else (row[1], _meant(row[2]))
-
-    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
-        """See `Forgotten`."""
-        name = self.name_of(cl_ord_id)
-        if name is None or name in self._ended:
-            return None if name is None else self._ended[name]
-        row = self._sound_row("ended", _BY_NAME, (name[0], _stored(name[1])))
-        return None if row is None else ForgottenOrder(*name, *row[2:])
+        held = super().order(strategy, number)
+        row = None if held is not None else self._row("orders", strategy, number)
+        return held if row is None else self._decoded(_order, row[2])
 
     def flush(self, lsn: int) -> None:
-        """See `Index`."""
         if self._waiting() >= PORTION or lsn - self.covered_lsn >= COVER_RECORDS:
             self.write(lsn)
 
     def write(self, lsn: int) -> None:
-        """See `Index`. Where the disk does not take it the rows wait; more than `MAX_WAITING` commands and orders are
+        """Where the disk does not take it the rows wait; more than `MAX_WAITING` commands and orders are
         given up, and nothing of what the fold looks up."""
         try:
             self._write(lsn)
@@ -308,14 +291,16 @@ class IndexFile:
             return
         self.failure = ""
         self.covered_lsn = max(self.covered_lsn, lsn)
-        self._commands.clear()
-        self._orders.clear()
-        self._names.clear()
-        self._ended.clear()
-        self._fills = MemoryForgotten()
+        for written in (self._commands, self._orders, self._names, self._ended):
+            written.clear()
+        self._forget_fills()
+
+    def _forget_fills(self) -> None:
+        self._fills.clear()
+        self._by_exec_id.clear()
 
     def _waiting(self) -> int:
-        return len(self._commands) + len(self._orders) + self._fills.trades
+        return len(self._commands) + len(self._orders) + len(self._fills)
 
     def _write(self, lsn: int) -> None:
         database = self._database
@@ -325,7 +310,8 @@ class IndexFile:
             names = [(cl_ord_id, name[0], _stored(name[1])) for cl_ord_id, name in self._names.items()]
             _insert(database, "names", names)
             _insert(database, "ended", [_ended_row(order) for order in self._ended.values()])
-            _insert(database, "fills", [_fills_row(*row) for row in self._fills.rows()])
+            fills = [_fills_row(trade_id, *row) for trade_id, rows in self._fills.items() for row in rows]
+            _insert(database, "fills", fills)
             # What is lost for good is no reason to read the log again; rows that are missing are.
             if (self.complete or self._lost_lsn) and not self._rows_missing:
                 self._cover(database, lsn)
@@ -340,27 +326,22 @@ class IndexFile:
         """Give the file back; what was not written is in the log."""
         self._database.close()
 
-    def _row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
-        """The row, without its checksum; None where there is none, or none that can be believed."""
+    def _row(self, table: str, strategy: str, number: int) -> tuple[Any, ...] | None:
+        """The row of that name, without its checksum; None where there is none, or none that can be believed."""
         try:
-            return self._sound_row(table, where, key)
+            return self._sound_row(table, _BY_NAME, (strategy, _stored(number)))
         except LookUpFailed:
             return None
 
-    def _sound_row(self, table: str, where: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
-        """The row, without its checksum; None where there is none. Raises LookUpFailed."""
+    def _ask(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
         try:
-            query = f"SELECT {_COLUMNS[table]}, seal FROM {table} WHERE {where}"
-            row: tuple[Any, ...] | None = self._database.execute(query, key).fetchone()
+            return self._database.execute(query, key).fetchall()
         except _FAILS as error:
             raise self._failed(str(error)) from error
-        if row is None or row[-1] == _seal(*row[:-1]):
-            return None if row is None else row[:-1]
-        raise self._failed(f"a row of {table} is damaged")
 
     def _failed(self, why: str) -> LookUpFailed:
         self._misses_rows(why)
-        return LookUpFailed(f"{self._path}: {why}; {_MENDED}")
+        return super()._failed(why)
 
     def _decoded(self, decode: Callable[[bytes], T], row: bytes) -> T | None:
         """What a sound row holds; None where this program does not read it."""
@@ -480,7 +461,7 @@ def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]
         database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", [(*row, _seal(*row)) for row in rows])
 
 
-class IndexView(MemoryForgotten):
+class IndexView(_OverFile):
     """The index to whoever folds the log and does not write the file: beyond what that covers, what leaves memory stays
     in the process. A file that is not there, or of another form, covers nothing. The file is seen as it was at the
     first look, whatever its writer does meanwhile.
@@ -491,67 +472,28 @@ class IndexView(MemoryForgotten):
 
         Raises LookUpFailed where the file cannot be read.
         """
-        super().__init__()
-        self._path = path
-        self._covered_lsn = 0
+        super().__init__(path)
         self._file: sqlite3.Connection | None = None
         if path.exists():
-            row = self._ask("SELECT lsn, format FROM covered", ())
-            is_ours = self._ask("PRAGMA user_version", ()) == (version + 1,)
-            self._covered_lsn = row[0] if row is not None and row[1] == FORMAT and is_ours else 0
+            ((covered_lsn, form),) = self._look_up("SELECT lsn, format FROM covered") or [(0, 0)]
+            is_ours = form == FORMAT and self._look_up("PRAGMA user_version") == [(version + 1,)]
+            self.covered_lsn = covered_lsn if is_ours else 0
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
-        """See `Forgotten`."""
-        if lsn > self._covered_lsn:
+        if lsn > self.covered_lsn:
             super().put_fills(trade_id, lsn, fills)
 
-    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
-        """See `Forgotten`."""
-        held = super().fills(trade_id, lsn)
-        if held or not self._covered_lsn:
-            return held
-        columns = _COLUMNS["fills"]
-        row = self._ask(f"SELECT {columns}, seal FROM fills WHERE {_LATEST_BY}", (*trade_id, lsn))
-        if row is not None and row[-1] != _seal(*row[:-1]):
-            raise LookUpFailed(f"{self._path}: a row of fills is damaged; {_MENDED}")
-        return [] if row is None else _as_fills(_fills(row[5]))
+    def _ask(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        return self._look_up(query, key) if self.covered_lsn else []
 
-    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        """See `Forgotten`."""
-        rows = self._ask_all(_KEYS_OF, (exec_id, venue, symbol, lsn)) if self._covered_lsn else []
-        keys = latest_first(dict(rows), self.keys_left(venue, symbol, exec_id, lsn))
-        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
-
-    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """See `Forgotten`."""
-        held = super().name_of(cl_ord_id)
-        if held is not None or not self._covered_lsn:
-            return held
-        row = self._ask("SELECT strategy, number FROM names WHERE cl_ord_id = ?", (cl_ord_id,))
-        return None if row is None else (row[0], _meant(row[1]))
-
-    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
-        """See `Forgotten`."""
-        held = super().order_of(cl_ord_id)
-        name = self.name_of(cl_ord_id) if held is None else None
-        if name is None:
-            return held
-        row = self._ask(f"SELECT {_COLUMNS['ended']}, seal FROM ended WHERE {_BY_NAME}", (name[0], _stored(name[1])))
-        if row is not None and row[-1] != _seal(*row[:-1]):
-            raise LookUpFailed(f"{self._path}: a row of ended is damaged; {_MENDED}")
-        return None if row is None else ForgottenOrder(*name, *row[2:-1])
-
-    def _ask(self, query: str, key: tuple[str | int, ...]) -> tuple[Any, ...] | None:
-        return next(iter(self._ask_all(query, key)), None)
-
-    def _ask_all(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+    def _look_up(self, query: str, key: tuple[str | int, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             if self._file is None:
                 self._file = sqlite3.connect(self._path)
                 self._file.execute("BEGIN")
             return self._file.execute(query, key).fetchall()
         except _FAILS as error:
-            raise LookUpFailed(f"{self._path}: {error}; {_MENDED}") from error
+            raise self._failed(str(error)) from error
 
 
 _BY_NAME = "strategy = ? AND number = ?"
