@@ -58,13 +58,20 @@ def loader(
     unfoldable: Sequence[Unfoldable] = (),
     memory: Forgotten | None = None,
     leaving: Leaving | None = None,
-) -> Callable[[bytes], Folded]:
-    """What makes books of a snapshot's bytes. `memory` has what has left theirs: as the index of orders, where none is
-    given; `leaving` as for `Books`."""
+) -> Callable[[bytes | None], Folded]:
+    """What makes books of a snapshot's bytes, and of None empty ones. `memory` has what has left theirs: as the index
+    of orders, where none is given; `leaving` as for `Books`."""
     facts = account_facts(config)
     skipped = skipped_records(config.journal_folder, OsFiles())
     left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
-    return lambda data: Folded(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left, leaving=leaving))
+
+    def load(data: bytes | None) -> Folded:
+        left_out = LeftOut(skipped, unfoldable)
+        if data is None:
+            return Folded(Books(facts, left_out=left_out, memory=left, leaving=leaving))
+        return Folded(load_books(data, facts, left_out, memory=left, leaving=leaving))
+
+    return load
 
 
 def newest_books(
@@ -79,10 +86,5 @@ def newest_books(
 
     `unfoldable` is left out; `memory` and `leaving` as for `loader`.
     """
-    facts = account_facts(config)
-    left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
-    folded = load_newest(config, WRITER, loader(config, unfoldable, left, leaving), reader, upto_lsn)
-    skipped = skipped_records(config.journal_folder, OsFiles())
-    if folded is not None:
-        return folded.books
-    return Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left, leaving=leaving)
+    load = loader(config, unfoldable, memory, leaving)
+    return (load_newest(config, WRITER, load, reader, upto_lsn) or load(None)).books

@@ -16,7 +16,7 @@ from common.actor.snapshots import make_snapshot
 from common.config import CHECKOUT, Config, load
 from common.journal.snapshots import Keeping
 from scripts.bench.long_journal import write_long_journal
-from services.risk.make_snapshot import Folded, newest_state
+from services.risk.make_snapshot import newest_state
 from services.risk.state import WRITER
 from services.session.make_snapshot import Checked, newest_folded
 
@@ -59,7 +59,7 @@ def measure_past(records: int, every: int, count: int) -> PastFigures:
 
 
 def _make_snapshots(config: Config, last: int, every: int) -> None:
-    risk = Folded(newest_state(config))
+    risk = newest_state(config)
     sessions = {f"session@{name}": Checked(newest_folded(name, config)) for name in config.sessions}
     for lsn in range(every, last + 1, every):
         make_snapshot(config, WRITER, risk, lsn, keep=Keeping(last))

@@ -34,8 +34,8 @@ from scripts.fuzz.target import Broken, Round, Tally
 from scripts.fuzz.values import Maker, cut_about
 from scripts.fuzz.worlds import LivelyWorld
 from scripts.simulation import setting
-from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.make_snapshot import loader as risk_loader
+from services.risk.state import RiskState
 from services.session.records import KINDS as KINDS_OF_SESSIONS
 from services.session.recovery import Folded as FoldedSession
 from services.session.recovery import load_folded
@@ -213,12 +213,12 @@ def _add(fills: NaiveFills, venue: str, told: ExecutionReport | Trade) -> None:
 
 def _check_positions(states: dict[str, Foldable], expected: Positions) -> None:
     orders, risk = states["orders"], states["risk"]
-    assert isinstance(orders, FoldedOrders) and isinstance(risk, FoldedRisk)
+    assert isinstance(orders, FoldedOrders) and isinstance(risk, RiskState)
     for place in setting.position_limits():
         wanted = expected.get(place, Decimal(0))
         held = orders.books.positions.get(place)
         ours = held.quantity if held is not None else Decimal(0)
-        counted = risk.state.exposure.sums(*place).position
+        counted = risk.exposure.firm[place].position
         if (ours, counted) != (wanted, wanted):
             raise Broken(f"{place}: orders holds {ours}, risk {counted}; the fills come to {wanted}")
 

@@ -18,7 +18,6 @@ from common.orders.books import Books
 from common.venues.registry import find_dialect
 from scripts.bench.long_journal import write_long_journal
 from services.orders.settings import orders_settings
-from services.risk.make_snapshot import Folded as RiskFolded
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
 from services.session.recovery import Folded as SessionFolded
@@ -114,7 +113,7 @@ def folds(config: Config) -> dict[str, Foldable]:
     dialect = find_dialect(config.venues[VENUE].dialect)
     return {
         "orders": OrdersFolded(Books({name: account.facts for name, account in orders.accounts.items()})),
-        "risk": RiskFolded(RiskState(Books({name: account.facts for name, account in risk.accounts.items()}))),
+        "risk": RiskState(Books({name: account.facts for name, account in risk.accounts.items()})),
         SESSION: SessionFolded(SESSION, VENUE, dialect),
     }
 

@@ -68,9 +68,9 @@ from services.orders.core import OrdersCore
 from services.orders.settings import orders_settings
 from services.orders.watch import Watched
 from services.risk.core import RiskCore
-from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
 from services.risk.snapshots import load_state
+from services.risk.state import RiskState
 from services.session.core import SessionCore
 from services.session.recovery import Folded as FoldedSession
 from services.session.recovery import load_folded
@@ -230,11 +230,10 @@ def _risk(world: Stage) -> Actor:
         facts = {name: account.facts for name, account in settings.accounts.items()}
         index = MemoryIndex()
 
-        def load(data: bytes) -> FoldedRisk:
-            return FoldedRisk(load_state(data, facts, memory=index, bounds=BOUNDS))
+        def load(data: bytes) -> RiskState:
+            return load_state(data, facts, memory=index, bounds=BOUNDS)
 
-        folded = _begun(world, process, folded_risk(config, index), load)
-        return RiskCore(settings, folded.state, None, index)
+        return RiskCore(settings, _begun(world, process, folded_risk(config, index), load), None, index)
 
     return Actor(
         "risk",

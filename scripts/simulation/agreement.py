@@ -90,7 +90,7 @@ def risk_apart(world: World) -> list[str]:
         return ["risk does not run"]
     apart = [f"{len(core.in_flight)} are in flight"] if len(core.in_flight) else []
     for venue, symbol in setting.position_limits(world.config):
-        truth, sums = world.truths[venue], core.state.exposure.sums(venue, symbol)
+        truth, sums = world.truths[venue], core.state.exposure.firm[venue, symbol]
         ours = (sums.buy, sums.sell, sums.position)
         may_buy, may_sell = (truth.open_qty(symbol, side) + truth.strange_qty(symbol, side) for side in (BUY, SELL))
         theirs = (may_buy, may_sell, truth.position(symbol))

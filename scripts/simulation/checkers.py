@@ -645,7 +645,7 @@ def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
     """Risk is about to pass a command on: what it may add must be among what is counted in flight."""
     held = risk.in_flight.find(command.cl_ord_id)
     if held is None:
-        if risk.state.stamp_ns <= command.deadline_ns:
+        if risk.state.books.stamp_ns <= command.deadline_ns:
             raise Violation("risk-reserves", f"{command} is passed on, and nothing is reserved")
         return
     sums = risk.in_flight.exposure.firm.get((command.venue, command.symbol), Sums())

@@ -16,7 +16,6 @@ from common.orders.index import IntoIndex, MemoryIndex
 from scripts.simulation.plan import FORMER_VENUES
 from services.orders.archive import Archive
 from services.orders.settings import orders_settings
-from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.settings import risk_settings
 from services.risk.state import RiskState
 
@@ -109,7 +108,7 @@ def folded_orders(
     return FoldedWithIndex(Books(facts, bounds=bounds, memory=index, leaving=IntoIndex(index)), index)
 
 
-def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> FoldedRisk:
+def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> RiskState:
     """The state of risk before the first record; `index` gets what leaves its memory."""
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    return FoldedRisk(RiskState(Books(facts, bounds=BOUNDS, memory=MemoryIndex() if index is None else index)))
+    return RiskState(Books(facts, bounds=BOUNDS, memory=MemoryIndex() if index is None else index))

@@ -130,17 +130,13 @@ class RiskCore(Core):
         self._appender = Appender(self, WRITER)
         self._rate_refusals = RateRefusals(WRITER, self._appender)
         self._follower = Follower(self, state.lsn, former)
-        self._live = False
+        self.live = False
+        """Whether the wait after its start is over."""
         self._announced: int = JournalLevel.NOTHING
         self._day_ends_ns = 0
         self._rates_due_ns = 0
         self._rates_told = 0
-        self._seen_attempt = state.highest_attempt
-
-    @property
-    def live(self) -> bool:
-        """Whether the wait after its start is over."""
-        return self._live
+        self._seen_attempt = state.books.highest_attempt
 
     # -- inputs --------------------------------------------------------------------------------------------------------
 
@@ -180,7 +176,7 @@ class RiskCore(Core):
         message = send.message
         if isinstance(message, NewOrder | AmendOrder):
             self.in_flight.release(message.attempt)
-            self.state.outcomes.forget(message.attempt)
+            self.state.fold.outcomes.forget(message.attempt)
             self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
         elif isinstance(message, CancelOrder | QueryOrder):
             self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
@@ -194,7 +190,6 @@ class RiskCore(Core):
         self._follower.timer(now)
 
     def next_deadline_ns(self) -> int | None:
-        """See `Core`."""
         times = (
             self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._rate_refusals.next_ns(),
         )  # fmt: skip
@@ -230,7 +225,7 @@ class RiskCore(Core):
             self._append_act("halt", f"{scope} {name}".strip(), now)
 
     def _apply(self, records: Sequence[Record], now: Instant) -> None:
-        state, in_flight, left_out = self.state, self.in_flight, self.state.left_out
+        state, in_flight, left_out = self.state, self.in_flight, self.state.books.left_out
         for record in records:
             if record.kind == TICK and record.payload:
                 self._announced = record.payload[0]
@@ -247,19 +242,19 @@ class RiskCore(Core):
                 self.note("error", "left_out", lsn=record.lsn, kind=record.kind, why=left_out.text)
             if in_flight and changes:
                 self._release(changes)
-            if self._live and is_hashed(record.lsn):
+            if self.live and is_hashed(record.lsn):
                 self._appender.append(Kind.STATE_HASH, state.hashes.to_log(record.lsn), now)
         self._index.flush(state.lsn)
-        if records and not self._live:
+        if records and not self.live:
             self._look_whether_live()
-        if self._live and self._settings.days is not None and state.stamp_ns >= self._day_ends_ns:
+        if self.live and self._settings.days is not None and state.books.stamp_ns >= self._day_ends_ns:
             self._begin_day(self._settings.days, now)
-        if self._live and self._settings.currency and state.stamp_ns >= self._rates_due_ns:
+        if self.live and self._settings.currency and state.books.stamp_ns >= self._rates_due_ns:
             self._tell_rates(now)
 
     def _begin_day(self, days: Schedule, now: Instant) -> None:
         """The log has come into another day: it is told so with the prices of now, unless it has been."""
-        period = days.current(self.state.stamp_ns)
+        period = days.current(self.state.books.stamp_ns)
         if period is None:
             return
         self._day_ends_ns = period.end_ns
@@ -278,7 +273,7 @@ class RiskCore(Core):
             for asset, rate in rates.moving() if not rate.is_stale
         )  # fmt: skip
         is_more, self._rates_told = len(told) > self._rates_told, len(told)
-        self._rates_due_ns = state.stamp_ns + (RATES_SOON_NS if is_more or not told else RATES_NS)
+        self._rates_due_ns = state.books.stamp_ns + (RATES_SOON_NS if is_more or not told else RATES_NS)
         if told:
             self._appender.append(Kind.ASSET_RATES, AssetRates(settings.currency, told), now)
 
@@ -308,9 +303,9 @@ class RiskCore(Core):
                 self.in_flight.release(change.attempt)
 
     def _look_whether_live(self) -> None:
-        if self._appender.former_life_ended(self.state.lsn, self.state.stamp_ns):
-            self._live = True
-            self._seen_attempt = max(self._seen_attempt, self.state.highest_attempt)
+        if self._appender.former_life_ended(self.state.lsn, self.state.books.stamp_ns):
+            self.live = True
+            self._seen_attempt = max(self._seen_attempt, self.state.books.highest_attempt)
             self.note("info", "live", lsn=self.state.lsn, epoch=self._appender.epoch)
 
     # -- commands ------------------------------------------------------------------------------------------------------
@@ -329,9 +324,7 @@ class RiskCore(Core):
         decided: list[NewOrder] = []
         for each in order.orders if refusal is None else ():
             o = self._proposals.at_worst(each, rules, now)
-            proposal = self._proposals.propose(o, o.strategy, rules, now)
-            proposal.open_qty = proposal.added_qty = o.order_qty
-            proposal.is_amendment = proposal.reduces = False
+            proposal = self._proposals.propose(o, o.strategy, rules, now, open_qty=o.order_qty, added_qty=o.order_qty)
             refusal = self._why_not_new(each, proposal)
             if refusal is not None:
                 break
@@ -377,11 +370,12 @@ class RiskCore(Core):
             text = f"risk knows no open order {amend.orig_cl_ord_id} of {amend.account}"
             self._refuse(amend, Refusal(Reason.UNKNOWN_ORDER, text, amend.orig_cl_ord_id), now)
             return
-        proposal = self._proposals.propose(amend, amend.target_strategy, rules, now)
-        proposal.open_qty = left = amend.order_qty - amend.cum_qty
-        proposal.added_qty = left if replaces else max(ZERO, amend.order_qty - terms)
-        proposal.is_amendment = True
-        proposal.reduces = amend.order_qty <= amend.former_order_qty and amend.price == amend.former_price
+        left = amend.order_qty - amend.cum_qty
+        proposal = self._proposals.propose(
+            amend, amend.target_strategy, rules, now, open_qty=left,
+            added_qty=left if replaces else max(ZERO, amend.order_qty - terms), is_amendment=True,
+            reduces=amend.order_qty <= amend.former_order_qty and amend.price == amend.former_price,
+        )  # fmt: skip
         decision = self._check(amend, proposal, now)
         if decision is None:
             return
@@ -434,7 +428,7 @@ class RiskCore(Core):
         state, asked = self.state, self._halts_asked
         announced = JournalLevel.reason_of(self._announced or self._appender.announced)
         halts = frozenset(state.halts | asked) if state.halts or asked else frozenset()
-        return Standing(not self._live, state.killed or self._kill_asked, announced, halts)
+        return Standing(not self.live, state.killed or self._kill_asked, announced, halts)
 
     def _check(self, command: AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
         """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
@@ -461,7 +455,7 @@ class RiskCore(Core):
 
     def _pass(self, asked: NewOrder | AmendOrder, decided: NewOrder | AmendOrder) -> None:
         """What is reserved goes on its way."""
-        self.state.outcomes.expect(asked.attempt, asked.deadline_ns)
+        self.state.fold.outcomes.expect(asked.attempt, asked.deadline_ns)
         self._counts["passed"] += 1
         self.effects.append(Send(f"session.{asked.session}", decided))
 
@@ -473,7 +467,7 @@ class RiskCore(Core):
         if not self._appender.granted or self._appender.full:
             self._counts["dropped"] += 1
             return
-        stamp_ns, batches = self.state.stamp_ns, self._rate_refusals
+        stamp_ns, batches = self.state.books.stamp_ns, self._rate_refusals
         if isinstance(command, NewOrder | AmendOrder) and batches.hold_back(command, refusal, stamp_ns, now):
             return
         strategy, number = ("", 0) if isinstance(command, QueryOrder) else (command.strategy, command.number)
@@ -523,9 +517,8 @@ class RiskCore(Core):
         rules = None if account is None else account.symbols.get(order.symbol)
         if account is None or rules is None:
             return Previewed.refused(self._proposals.why_unknown(order, account)).told()
-        proposal = self._proposals.propose(self._proposals.at_worst(order, rules, now), order.strategy, rules, now)
-        proposal.open_qty = proposal.added_qty = proposal.order_qty
-        proposal.is_amendment = proposal.reduces = False
+        o = self._proposals.at_worst(order, rules, now)
+        proposal = self._proposals.propose(o, o.strategy, rules, now, open_qty=o.order_qty, added_qty=o.order_qty)
         refusal = self._proposals.why_left_out(proposal) or check(proposal)
         return (Previewed.refused(refusal) if refusal else Previewed.passed(proposal)).told()
 
@@ -540,9 +533,9 @@ class RiskCore(Core):
     def status(self, now: Instant) -> dict[str, object]:
         """State, what is halted, every exposure with its limit, and counts of what passed and was refused."""
         proposals, killed = self._proposals, self.state.killed or self._kill_asked
-        state = "live" if self._live else "restarting" if self._appender.granted else "waiting for the journal"
+        state = "live" if self.live else "restarting" if self._appender.granted else "waiting for the journal"
         return {
-            "state": "killed" if killed and self._live else state,
+            "state": "killed" if killed and self.live else state,
             "epoch": self._appender.epoch,
             "lsn": self.state.lsn,
             "killed": killed,
@@ -552,15 +545,15 @@ class RiskCore(Core):
             "strategies": proposals.strategy_rows(),
             "sessions": self._rates.rows(now),
             "counts": dict(self._counts),
-            "undecodable": self.state.left_out.undecodable,
+            "undecodable": self.state.books.left_out.undecodable,
             "hash_mismatches": self.state.hashes.mismatches,
             "index_complete": self._index.complete,
             "index_failure": self._index.failure,
-            "left_out": self.state.left_out.text,
-            "left_out_lsns": list(self.state.left_out.unaccepted),
+            "left_out": self.state.books.left_out.text,
+            "left_out_lsns": list(self.state.books.left_out.unaccepted),
             "refuses": JournalLevel.reason_of(self._announced or self._appender.announced),
             "unacknowledged": self._appender.unacknowledged,
-            "outside": self._outside_rows() if self._live else None,
+            "outside": self._outside_rows() if self.live else None,
         }
 
     def _outside_rows(self) -> list[dict[str, object]]:

@@ -3,8 +3,11 @@
 The same sums twice: of what the log says, and of what is in flight between the approval here and the log.
 """
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Final, NamedTuple
+
+import msgspec
 
 from common.messages import SIDE_BUY, AmendOrder, Attempt, NewOrder
 
@@ -17,22 +20,18 @@ Share = tuple[str, str, str]
 """(strategy, account, symbol)."""
 
 
-class Sums:
+class Sums(msgspec.Struct, gc=False):
     """What may still be bought and sold at worst, and the position, all in the base asset, or all in contracts.
 
     `reduce_buy` and `reduce_sell` are how much of `buy` and `sell` reduce-only orders are: counted for the firm alone,
     since the venue holds them against the account's position, and no strategy's part of it.
     """
 
-    __slots__ = ("buy", "position", "reduce_buy", "reduce_sell", "sell")
-
-    def __init__(self, buy: Decimal = ZERO, sell: Decimal = ZERO, position: Decimal = ZERO) -> None:
-        """Nothing open and nothing held, unless something is given."""
-        self.buy = buy
-        self.sell = sell
-        self.position = position
-        self.reduce_buy = ZERO
-        self.reduce_sell = ZERO
+    buy: Decimal = ZERO
+    sell: Decimal = ZERO
+    position: Decimal = ZERO
+    reduce_buy: Decimal = ZERO
+    reduce_sell: Decimal = ZERO
 
 
 class Exposure:
@@ -40,25 +39,9 @@ class Exposure:
 
     def __init__(self) -> None:
         """Nothing is exposed."""
-        self.firm: dict[Place, Sums] = {}
-        self.shares: dict[Share, Sums] = {}
+        self.firm: defaultdict[Place, Sums] = defaultdict(Sums)
+        self.shares: defaultdict[Share, Sums] = defaultdict(Sums)
         self.open_orders: dict[str, int] = {}
-
-    def sums(self, account: str, symbol: str) -> Sums:
-        """The firm's sums of one symbol in one account."""
-        place = (account, symbol)
-        found = self.firm.get(place)
-        if found is None:
-            found = self.firm[place] = Sums()
-        return found
-
-    def share(self, strategy: str, account: str, symbol: str) -> Sums:
-        """One strategy's part of them."""
-        key = (strategy, account, symbol)
-        found = self.shares.get(key)
-        if found is None:
-            found = self.shares[key] = Sums()
-        return found
 
     def add(
         self, strategy: str, account: str, symbol: str, side: str, quantity: Decimal, *, reduces: bool
@@ -68,7 +51,7 @@ class Exposure:
         """
         if not quantity:
             return
-        firm, share = self.sums(account, symbol), self.share(strategy, account, symbol)
+        firm, share = self.firm[account, symbol], self.shares[strategy, account, symbol]
         if side == SIDE_BUY:
             firm.buy += quantity
             share.buy += quantity
@@ -83,7 +66,7 @@ class Exposure:
 
     def hold_share(self, share: Share, position: Decimal) -> None:
         """A strategy's part of a position is this."""
-        sums = self.share(*share)
+        sums = self.shares[share]
         sums.position = position
         if not (sums.buy or sums.sell or position):
             del self.shares[share]

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
 
+import msgspec
+
 from common.contracts import SPOT, Contract
 from common.instant import NS_PER_S
 from common.messages import (
@@ -23,6 +25,7 @@ from common.messages import (
     PEGGED,
     PRIMARY_PEG,
     SIDE_BUY,
+    OfTerms,
     Reason,
     Terms,
 )
@@ -99,52 +102,24 @@ class Standing(NamedTuple):
     halts: frozenset[tuple[str, str]]
 
 
-class Proposal:
+class Proposal(OfTerms, msgspec.Struct, kw_only=True, gc=False):
     """A new order or an amendment, with everything that its checks look at.
 
     `order_qty` is the whole quantity asked for, `open_qty` what of it may still trade, `added_qty` what it adds to the
     exposure of its side at worst. `firm` and `share` are the sums so far, as (may be bought, may be sold, position).
-    `reduce_room` is what a reduce-only one may add for the firm at most; None for any other.
+    `reduce_room` is what a reduce-only one may add for the firm at most; None for any other. `notional` and `worst` are
+    what the checks find.
     """
-
-    __slots__ = (
-        "added_qty",
-        "firm",
-        "is_amendment",
-        "notional",
-        "open_orders",
-        "open_qty",
-        "order_qty",
-        "price",
-        "reduce_room",
-        "reduces",
-        "reference",
-        "rules",
-        "share",
-        "side",
-        "standing",
-        "strategy",
-        "strategy_rules",
-        "symbol",
-        "terms",
-        "account",
-        "venue",
-        "wall_ns",
-        "worst",
-    )
 
     strategy: str
     account: str
     venue: str
     symbol: str
     terms: Terms
-    side: str
-    order_qty: Decimal
     open_qty: Decimal
     added_qty: Decimal
-    price: Decimal | None
-    is_amendment: bool
-    reduces: bool
+    is_amendment: bool = False
+    reduces: bool = False
     reduce_room: Decimal | None
     rules: SymbolRules
     strategy_rules: StrategyRules
@@ -153,8 +128,8 @@ class Proposal:
     firm: tuple[Decimal, Decimal, Decimal]
     share: tuple[Decimal, Decimal, Decimal]
     open_orders: int
-    notional: Decimal | None
-    worst: Decimal
+    notional: Decimal | None = None
+    worst: Decimal = ZERO
     wall_ns: int
 
     @property
@@ -239,34 +214,62 @@ def _closes(p: Proposal) -> bool:
 
 def _kind(p: Proposal) -> Refusal | None:
     terms = p.terms
-    if (terms.time_in_force == GOOD_TILL_DATE) != bool(terms.expire_ns):
-        return Refusal(Reason.UNSUPPORTED, "an order is good till a date that it names, and any other names none")
-    if terms.expire_ns and terms.expire_ns <= p.wall_ns:
-        return Refusal(Reason.EXPIRED, "the date till which the order is good has passed")
-    if terms.is_stop and not terms.waits:
-        return Refusal(Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order")
-    if terms.is_reduce_only and p.rules.contract.is_spot:
-        return Refusal(Reason.UNSUPPORTED, "a reduce-only order is one for contracts: a spot market knows no position")
     rests_by_itself = terms.ord_type == LIMIT or terms.peg_price_type == PRIMARY_PEG
-    if terms.is_post_only and not (rests_by_itself and terms.waits):
-        return Refusal(Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order")
-    return None
+    return _first_broken(
+        (
+            Reason.UNSUPPORTED, "an order is good till a date that it names, and any other names none",
+            (terms.time_in_force == GOOD_TILL_DATE) != bool(terms.expire_ns),
+        ),
+        (
+            Reason.EXPIRED, "the date till which the order is good has passed",
+            bool(terms.expire_ns) and terms.expire_ns <= p.wall_ns,
+        ),
+        (
+            Reason.UNSUPPORTED, "a stop order waits: no IOC or FOK order",
+            terms.is_stop and not terms.waits,
+        ),
+        (
+            Reason.UNSUPPORTED, "a reduce-only order is one for contracts: a spot market knows no position",
+            terms.is_reduce_only and p.rules.contract.is_spot,
+        ),
+        (
+            Reason.UNSUPPORTED, "a post-only order is a limit order that rests: no market, IOC or FOK order",
+            terms.is_post_only and not (rests_by_itself and terms.waits),
+        ),
+    )  # fmt: skip
+
+
+def _first_broken(*rules: tuple[Reason, str, bool]) -> Refusal | None:
+    """The refusal by the first of these rules that is broken; each with its sentence."""
+    return next((Refusal(reason, text) for reason, text, is_broken in rules if is_broken), None)
 
 
 def _peg(p: Proposal) -> Refusal | None:
     """What follows the market, or takes its price from the book: a trailing stop or a pegged order, and how far."""
     terms, offset, counted = p.terms, p.terms.peg_offset, p.terms.peg_offset_type
-    if terms.take_profit and not terms.is_stop:
-        return Refusal(Reason.UNSUPPORTED, "a take-profit order is one that sleeps: it needs a stop price")
-    if terms.is_pegged != (terms.peg_price_type in (MARKET_PEG, PRIMARY_PEG)):
-        return Refusal(Reason.UNSUPPORTED, "a pegged order says what it is pegged to, and no other order does")
-    if terms.is_trailing and not terms.is_stop:
-        return Refusal(Reason.UNSUPPORTED, "a trailing order is one that sleeps: a stop order, with or without a limit")
-    if terms.peg_price_type == PRIMARY_PEG and terms.time_in_force != GOOD_TILL_CANCEL:
-        return Refusal(Reason.UNSUPPORTED, "an order at the best price of its own side is good till cancelled")
-    if (offset is None) is not (counted == "") or (terms.is_trailing and offset is None):
-        return Refusal(Reason.BAD_PRICE, "a trailing order has a distance, and a distance says what it is counted in")
-    return None if offset is None else _offset(p, offset)
+    broken = _first_broken(
+        (
+            Reason.UNSUPPORTED, "a take-profit order is one that sleeps: it needs a stop price",
+            terms.take_profit and not terms.is_stop,
+        ),
+        (
+            Reason.UNSUPPORTED, "a pegged order says what it is pegged to, and no other order does",
+            terms.is_pegged != (terms.peg_price_type in (MARKET_PEG, PRIMARY_PEG)),
+        ),
+        (
+            Reason.UNSUPPORTED, "a trailing order is one that sleeps: a stop order, with or without a limit",
+            terms.is_trailing and not terms.is_stop,
+        ),
+        (
+            Reason.UNSUPPORTED, "an order at the best price of its own side is good till cancelled",
+            terms.peg_price_type == PRIMARY_PEG and terms.time_in_force != GOOD_TILL_CANCEL,
+        ),
+        (
+            Reason.BAD_PRICE, "a trailing order has a distance, and a distance says what it is counted in",
+            (offset is None) is not (counted == "") or (terms.is_trailing and offset is None),
+        ),
+    )  # fmt: skip
+    return broken if broken or offset is None else _offset(p, offset)
 
 
 def _offset(p: Proposal, offset: Decimal) -> Refusal | None:

@@ -8,7 +8,6 @@ import msgspec
 from common.actor.snapshots import load_newest, run_snapshot_program, start_beside
 from common.config import Config
 from common.journal import OsFiles, Reader
-from common.journal.frames import Record
 from common.journal.skipped import skipped_records
 from common.left_out import LeftOut, Unfoldable
 from common.orders.books import Books
@@ -16,53 +15,29 @@ from common.orders.forgotten import Forgotten
 from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
 from common.orders.snapshots import load_books
 from services.risk.settings import risk_settings
-from services.risk.snapshots import dump_state, load_former, load_state
+from services.risk.snapshots import load_former, load_state
 from services.risk.state import FOLD_VERSION, WRITER, RiskState
-
-
-class Folded:
-    """Risk's state, as `common.actor.snapshots` wants one."""
-
-    def __init__(self, state: RiskState) -> None:
-        """`state` may be fresh or loaded."""
-        self.state = state
-        self.fold_version = FOLD_VERSION
-
-    @property
-    def lsn(self) -> int:
-        """The last record folded."""
-        return self.state.lsn
-
-    def apply(self, record: Record) -> None:
-        """Fold the next record. Raises Unfoldable."""
-        self.state.apply(record)
-
-    def digest(self) -> bytes:
-        """The state's own hash."""
-        return self.state.digest()
-
-    def dump(self) -> bytes:
-        """The state as bytes."""
-        return dump_state(self.state)
 
 
 def loader(
     config: Config, unfoldable: Sequence[Unfoldable] = (), memory: Forgotten | None = None
-) -> Callable[[bytes], Folded]:
-    """What makes a state of a snapshot's bytes. `memory` has what has left its books' memory: as the index of risk,
-    where none is given."""
+) -> Callable[[bytes | None], RiskState]:
+    """What makes a state of a snapshot's bytes, and of None an empty one. `memory` has what has left its books' memory:
+    as the index of risk, where none is given."""
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
     skipped = skipped_records(config.journal_folder, OsFiles())
     left = IndexView(index_path(config.journal_folder, WRITER), FOLD_VERSION) if memory is None else memory
 
-    def load(data: bytes) -> Folded:
+    def load(data: bytes | None) -> RiskState:
+        if data is None:
+            return RiskState(Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left))
         try:
-            return Folded(load_state(data, facts, LeftOut(skipped, unfoldable), left))
+            return load_state(data, facts, LeftOut(skipped, unfoldable), left)
         except msgspec.ValidationError:
-            return load_former(data, config, load_of_orders, lambda folded: folded.state)
+            return load_former(data, config, load_of_orders)
 
-    def load_of_orders(data: bytes) -> Folded:
-        return Folded(RiskState(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left)))
+    def load_of_orders(data: bytes) -> RiskState:
+        return RiskState(load_books(data, facts, LeftOut(skipped, unfoldable), memory=left))
 
     return load
 
@@ -78,13 +53,8 @@ def newest_state(
 
     `unfoldable` is left out; `memory` as for `loader`.
     """
-    facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    left = IndexView(index_path(config.journal_folder, WRITER), FOLD_VERSION) if memory is None else memory
-    folded = load_newest(config, WRITER, loader(config, unfoldable, left), reader, upto_lsn)
-    if folded is not None:
-        return folded.state
-    skipped = skipped_records(config.journal_folder, OsFiles())
-    return RiskState(Books(facts, left_out=LeftOut(skipped, unfoldable), memory=left))
+    load = loader(config, unfoldable, memory)
+    return load_newest(config, WRITER, load, reader, upto_lsn) or load(None)
 
 
 def starting_state(
@@ -106,7 +76,7 @@ if __name__ == "__main__":
         run_snapshot_program(
             WRITER,
             loader,
-            lambda config: Folded(newest_state(config)),
+            newest_state,
             lambda config: sync_index(index_path(config.journal_folder, WRITER)),
             for_the_past=True,
         )

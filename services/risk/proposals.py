@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from common.actor.rates import Bucket
 from common.instant import Instant
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Reason, TopOfBook
+from common.orders.worst import least_qty
 from services.risk.exposure import InFlight, Sums
 from services.risk.limits import (
     Proposal,
@@ -174,31 +175,48 @@ class Proposals:
 
     def why_left_out(self, proposal: Proposal) -> Refusal | None:
         """What a record that has no effect would have said is not known, so nothing is added to what is."""
-        left_out = self._state.left_out
+        left_out = self._state.books.left_out
         return Refusal(Reason.HALTED, left_out.text) if left_out.halts and not proposal.reduces else None
 
     # -- what it comes to ----------------------------------------------------------------------------------------------
 
-    def propose(self, command: NewOrder | AmendOrder, strategy: str, rules: SymbolRules, now: Instant) -> Proposal:
-        """What the command comes to; how much it adds is the caller's to say."""
-        p, account, symbol = Proposal(), command.account, command.symbol
+    def propose(
+        self,
+        command: NewOrder | AmendOrder,
+        strategy: str,
+        rules: SymbolRules,
+        now: Instant,
+        *,
+        open_qty: Decimal,
+        added_qty: Decimal,
+        is_amendment: bool = False,
+        reduces: bool = False,
+    ) -> Proposal:
+        """What the command comes to; how much of it may trade, and how much it adds, is the caller's to say."""
+        account, symbol = command.account, command.symbol
         folded, soft = self._state.exposure, self._in_flight.exposure
-        p.strategy, p.venue, p.account, p.symbol, p.terms = strategy, command.venue, account, symbol, command.terms
-        p.side, p.order_qty, p.price = command.side, command.order_qty, command.price
-        p.rules = rules
-        p.strategy_rules = self._settings.strategy(strategy)
-        p.standing = self._standing()
-        p.reference = self.references.find(command.venue, symbol, now)
         place, share = (account, symbol), (strategy, account, symbol)
         firm = folded.firm.get(place, NO_SUMS), soft.firm.get(place, NO_SUMS)
-        p.firm = self._firm(total(*firm), symbol)
-        p.reduce_room = reduce_room(*firm, command.side) if command.terms.is_reduce_only else None
-        p.share = total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS))
-        p.open_orders = folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0)
-        p.notional = None
-        p.worst = ZERO
-        p.wall_ns = now.wall_ns
-        return p
+        return Proposal(
+            strategy=strategy,
+            account=account,
+            venue=command.venue,
+            symbol=symbol,
+            terms=command.terms,
+            open_qty=open_qty,
+            added_qty=added_qty,
+            is_amendment=is_amendment,
+            reduces=reduces,
+            reduce_room=reduce_room(*firm, command.side) if command.terms.is_reduce_only else None,
+            rules=rules,
+            strategy_rules=self._settings.strategy(strategy),
+            standing=self._standing(),
+            reference=self.references.find(command.venue, symbol, now),
+            firm=self._firm(total(*firm), symbol),
+            share=total(folded.shares.get(share, NO_SUMS), soft.shares.get(share, NO_SUMS)),
+            open_orders=folded.open_orders.get(strategy, 0) + soft.open_orders.get(strategy, 0),
+            wall_ns=now.wall_ns,
+        )
 
     def at_worst(self, order: NewOrder, rules: SymbolRules, now: Instant) -> NewOrder:
         """The order with the quantity that it counts with, where it asks for an amount of the quote asset."""
@@ -212,7 +230,8 @@ class Proposals:
 
         An amendment in flight that asks for less may still win, so what this one adds is counted from there.
         """
-        smallest = self._state.least_qty(amend.orig_cl_ord_id)
+        order = self._state.books.by_id.get(amend.orig_cl_ord_id)
+        smallest = None if order is None else least_qty(order, amend.orig_cl_ord_id)
         if smallest is None:
             reserved = self._in_flight.find(amend.orig_cl_ord_id)
             if reserved is None:

@@ -8,11 +8,10 @@ strategies' parts of positions.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TypeVar
 
 import msgspec
 
-from common.actor.snapshots import Foldable, load_newest
+from common.actor.snapshots import load_newest
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.left_out import LeftOut
@@ -20,34 +19,10 @@ from common.orders.books import BOUNDS, Bounds
 from common.orders.facts import VenueFacts
 from common.orders.fold import WRITER as ORDERS
 from common.orders.forgotten import Forgotten
-from common.orders.snapshots import dump_books, load_books
-from services.risk.state import RiskState
+from common.orders.snapshots import load_books
+from services.risk.state import Dump, RiskState
 
-
-class Dump(msgspec.Struct, array_like=True, frozen=True):
-    """Everything that the state holds. Fields are only ever appended, with defaults.
-
-    `books` are in the form of `common.orders.snapshots`; what they come to at worst is counted anew.
-    """
-
-    books: bytes
-    halts: list[tuple[str, str]]
-    killed: bool
-    checkpoints: list[tuple[int, int]]
-
-
-_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Dump).decode
-
-
-def dump_state(state: RiskState) -> bytes:
-    """The state as bytes."""
-    return _encode(
-        Dump(
-            dump_books(state.books), sorted(state.halts), state.killed,
-            [(lsn, int.from_bytes(digest, "little")) for lsn, digest in state.hashes.by_lsn.items()],
-        )  # fmt: skip
-    )
 
 
 def load_state(
@@ -68,9 +43,6 @@ def load_state(
     for lsn, digest in dump.checkpoints:
         state.hashes.keep(lsn, digest.to_bytes(8, "little"))
     return state
-
-
-F = TypeVar("F", bound=Foldable)
 
 
 class FormerDump(msgspec.Struct, array_like=True, frozen=True):
@@ -100,25 +72,24 @@ class FormerDump(msgspec.Struct, array_like=True, frozen=True):
 _decode_former = msgspec.msgpack.Decoder(FormerDump).decode
 
 
-def load_former(data: bytes, config: Config, load_books: Callable[[bytes], F], state_of: Callable[[F], RiskState]) -> F:
-    """The state at the record at which the dump was made; `load_books` makes one of the order manager's snapshot.
+def load_former(data: bytes, config: Config, load_of_orders: Callable[[bytes], RiskState]) -> RiskState:
+    """The state at the record at which the dump was made; `load_of_orders` makes one of the order manager's snapshot.
 
     Raises msgspec.DecodeError where the bytes are of another form, ValueError where no snapshot of the order manager of
     that age loads, and JournalError.
     """
     former = _decode_former(data)
     reader = Reader(config.journal_folder, OsFiles())
-    folded = load_newest(config, ORDERS, load_books, reader, former.lsn)
-    if folded is None:
+    state = load_newest(config, ORDERS, load_of_orders, reader, former.lsn)
+    if state is None:
         raise ValueError(f"no snapshot of {ORDERS} up to record {former.lsn} loads, from which risk's books could come")
-    while folded.lsn < former.lsn:
-        for record in reader.read(folded.lsn + 1, former.lsn):
-            folded.apply(record)
-    state = state_of(folded)
+    while state.lsn < former.lsn:
+        for record in reader.read(state.lsn + 1, former.lsn):
+            state.apply(record)
     state.books.highest_attempt = max(state.books.highest_attempt, former.highest_attempt)
     state.books.take_own(())
     state.books.take_shares({share: position for share, _, _, position in former.shares if position})
     for share, held in state.books.shares.items():
         state.exposure.hold_share(share, held)
     state.halts, state.killed = set(former.halts), former.killed
-    return folded
+    return state

@@ -14,17 +14,15 @@ import msgspec
 
 from common.actor.state_hashes import StateHashes, is_hashed
 from common.journal.frames import TERM, Record
-from common.left_out import LeftOut
 from common.messages import Kind, OperatorAct, StateHash
 from common.orders import fold as orders_fold
 from common.orders.books import Books, OrderName
 from common.orders.changes import Change, PositionMoved
-from common.orders.facts import Holding
 from common.orders.fold import Fold
 from common.orders.order_state import Order
-from common.orders.outcome import Outcomes
-from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, least_qty, stranger_at_worst
-from services.risk.exposure import Exposure
+from common.orders.snapshots import dump_books
+from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, stranger_at_worst
+from services.risk.exposure import Exposure, Place
 
 WRITER = "risk"
 
@@ -42,11 +40,24 @@ FIRM: Final = ("firm", "")
 _encode = msgspec.msgpack.Encoder().encode
 
 
+class Dump(msgspec.Struct, array_like=True, frozen=True):
+    """Everything that the state holds. Fields are only ever appended, with defaults.
+
+    `books` are in the form of `common.orders.snapshots`; what they come to at worst is counted anew.
+    """
+
+    books: bytes
+    halts: list[tuple[str, str]]
+    killed: bool
+    checkpoints: list[tuple[int, int]]
+
+
 class RiskState:
-    """The fold. `apply` takes each record once, in LSN order."""
+    """The fold, as `common.actor.snapshots` wants one. `apply` takes each record once, in LSN order."""
 
     def __init__(self, books: Books) -> None:
         """`books` may be fresh or loaded from a snapshot; all that they hold is counted."""
+        self.fold_version = FOLD_VERSION
         self.books = books
         self.fold = Fold(books)
         self.exposure = Exposure()
@@ -62,25 +73,10 @@ class RiskState:
         """The last record folded."""
         return self.books.lsn
 
-    @property
-    def stamp_ns(self) -> int:
-        """Its stamp."""
-        return self.books.stamp_ns
-
-    @property
-    def left_out(self) -> LeftOut:
-        """The records that have no effect."""
-        return self.books.left_out
-
-    @property
-    def outcomes(self) -> Outcomes:
-        """The attempts that are waited for: what the log decides of them is among the changes of its records."""
-        return self.fold.outcomes
-
-    @property
-    def highest_attempt(self) -> tuple[int, int]:
-        """The latest attempt that was sent."""
-        return self.books.highest_attempt
+    def dump(self) -> bytes:
+        """The state as bytes."""
+        hashes = [(lsn, int.from_bytes(digest, "little")) for lsn, digest in self.hashes.by_lsn.items()]
+        return _encode(Dump(dump_books(self.books), sorted(self.halts), self.killed, hashes))
 
     def apply(self, record: Record) -> list[Change]:
         """Fold the next record, and return what it changed. Raises Unfoldable: the state is of no use then."""
@@ -100,24 +96,10 @@ class RiskState:
             self._count_strangers(books.changed_externals)
         for change in changes:
             if type(change) is PositionMoved:
-                self._hold(change.account, change.symbol)
+                self._hold((change.account, change.symbol))
         if is_hashed(record.lsn):
             self.hashes.keep(record.lsn, self.digest())
         return changes
-
-    def holdings(self) -> list[Holding]:
-        """What is open and what is owned, by place."""
-        return self.books.holdings()
-
-    def find(self, cl_ord_id: str) -> Order | None:
-        """The order that goes, went or would go by this ClOrdID(11)."""
-        return self.books.by_id.get(cl_ord_id)
-
-    def least_qty(self, cl_ord_id: str) -> Decimal | None:
-        """The smallest total quantity that the order of the venue with this ClOrdID(11) may turn out to have; None
-        where none such is open."""
-        order = self.find(cl_ord_id)
-        return None if order is None else least_qty(order, cl_ord_id)
 
     # -- counting ------------------------------------------------------------------------------------------------------
 
@@ -125,7 +107,7 @@ class RiskState:
         self._count_orders(self.books.orders.values())
         self._count_strangers(self.books.externals)
         for place in self.books.positions:
-            self._hold(*place)
+            self._hold(place)
         for share, held in self.books.shares.items():
             self.exposure.hold_share(share, held)
 
@@ -156,18 +138,18 @@ class RiskState:
             if now != NO_STRANGER:
                 self._strange[place] = now
             if now != before:
-                sums = self.exposure.sums(place[0], place[1])
+                sums = self.exposure.firm[place[0], place[1]]
                 sums.buy += now.buy - before.buy
                 sums.sell += now.sell - before.sell
 
-    def _hold(self, account: str, symbol: str) -> None:
-        self.exposure.sums(account, symbol).position = self.books.positions[account, symbol].quantity
+    def _hold(self, place: Place) -> None:
+        self.exposure.firm[place].position = self.books.positions[place].quantity
 
     # -- people, and hashes --------------------------------------------------------------------------------------------
 
     def _hear(self, record: Record) -> None:
         """What a person has said to risk, and what a former life wrote of its state."""
-        payload = self.left_out.read(record)
+        payload = self.books.left_out.read(record)
         if isinstance(payload, OperatorAct) and payload.actor == WRITER:
             self._act(payload)
         elif isinstance(payload, StateHash):

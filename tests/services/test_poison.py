@@ -238,7 +238,7 @@ def test_risk_that_raises_begins_anew_without_the_record(monkeypatch: pytest.Mon
     rig = Rig()
     rig.record(Kind.VERDICT, Verdict("s", 1, "2", D(1), "p", "t"))
     assert not rig.state.books.discrepancies
-    assert "ZeroDivisionError" in rig.state.left_out.text
+    assert "ZeroDivisionError" in rig.state.books.left_out.text
     rig.log_tick(ms=1100)
     rig.top()
     rig.command(rig.orders.new())
@@ -364,7 +364,7 @@ def test_a_skipped_record_is_left_out_by_every_fold_and_halts_none() -> None:
     assert not books.orders and not books.left_out.halts
     state = RiskState(Books({}, left_out=LeftOut({5})))
     state.apply(record)
-    assert not state.books.orders and not state.left_out.halts
+    assert not state.books.orders and not state.books.left_out.halts
 
 
 def test_a_snapshot_that_has_folded_what_is_skipped_is_not_used() -> None:
@@ -414,9 +414,9 @@ def test_a_journal_of_before_the_bounds_replays(before: Path, tmp_path: Path) ->
     for record in records:
         for state in states.values():
             state.apply(record)
-    assert not orders.books.left_out.dump() and not risk.state.left_out.dump()
+    assert not orders.books.left_out.dump() and not risk.books.left_out.dump()
     assert orders.books.positions["generic", "BTCUSDT"].quantity == 2
-    assert risk.state.exposure.firm["generic", "BTCUSDT"].position == 2
+    assert risk.exposure.firm["generic", "BTCUSDT"].position == 2
     assert orders.books.names.highest == {"maker 2": 3, "maker": HIGHEST_NUMBER}
     assert len(orders.books.orders["maker 2", 1].label) == 300_000
 

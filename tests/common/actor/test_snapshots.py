@@ -27,6 +27,7 @@ from common.messages import HASH_EVERY, Kind, StateHash, encode
 from scripts.bench.long_journal import write_long_journal
 from services.orders.make_snapshot import standing_before
 from services.risk import make_snapshot as risk
+from services.risk.state import RiskState
 from services.session import make_snapshot as session
 
 FILES = OsFiles()
@@ -69,7 +70,7 @@ def newest(name: str, config: Config) -> Foldable:
         case "orders":
             return orders.Folded(orders.newest_books(config))
         case "risk":
-            return risk.Folded(risk.newest_state(config))
+            return risk.newest_state(config)
         case _:
             return session.newest_folded("generic", config)
 
@@ -160,7 +161,7 @@ def test_only_snapshots_that_load_may_be_relied_on(config: Config) -> None:
     assert loadable_lsns(config, "risk", load, frozenset({150})) == [150, 100]
 
 
-class Unloadable(risk.Folded):
+class Unloadable(RiskState):
     """A state whose dump is of no form."""
 
     def dump(self) -> bytes:
@@ -171,7 +172,7 @@ def test_a_snapshot_that_does_not_load_costs_no_older_one(config: Config) -> Non
     for lsn in (100, 200):
         snapshot_at("risk", config, lsn)
     with pytest.raises(DoesNotLoad, match="older ones are kept"):
-        make_snapshot(config, "risk", Unloadable(risk.newest_state(config)), load=risk.loader(config))
+        make_snapshot(config, "risk", Unloadable(risk.newest_state(config).books), load=risk.loader(config))
     assert loadable_lsns(config, "risk", risk.loader(config), frozenset()) == [200, 100]
     assert len(list(Path(snapshot_folder(config.journal_folder)).iterdir())) == 2
 
@@ -181,10 +182,10 @@ def test_a_program_says_what_it_made_and_which_ones_load(
 ) -> None:
     monkeypatch.setattr("common.actor.snapshots.load", lambda: config)
     snapshot_at("risk", config, 200)
-    assert run_snapshot_program("risk", risk.loader, lambda found: risk.Folded(risk.newest_state(found))) == 0
+    assert run_snapshot_program("risk", risk.loader, risk.newest_state) == 0
     end = Reader(config.journal_folder, FILES).durable_lsn()
     assert msgspec.json.decode(capsys.readouterr().out, type=Made) == Made(end, [end, 200])
-    failed = run_snapshot_program("risk", risk.loader, lambda found: Unloadable(risk.newest_state(found)))
+    failed = run_snapshot_program("risk", risk.loader, lambda found: Unloadable(risk.newest_state(found).books))
     assert failed == 1 and "does not load" in capsys.readouterr().err
 
 

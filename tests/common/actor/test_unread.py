@@ -21,7 +21,6 @@ from common.latch import Latch
 from common.orders.index_file import IndexFile, index_path, sync_index
 from scripts.bench.long_journal import write_long_journal
 from services.orders.__main__ import starting_books
-from services.risk.make_snapshot import Folded as FoldedRisk
 from services.risk.make_snapshot import newest_state
 from services.session.make_snapshot import newest_folded
 from services.snapshots.survey import survey
@@ -42,7 +41,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for lsn in (1000, 1400):
         index.write(lsn)
         make_snapshot(config, "orders", FoldedOrders(newest_books(config)), min(lsn, sync_index(index._path)))
-        make_snapshot(config, "risk", FoldedRisk(newest_state(config)), lsn)
+        make_snapshot(config, "risk", newest_state(config), lsn)
         make_snapshot(config, "session@generic", newest_folded("generic", config), lsn)
     index.close()
     log = Log.open(config.journal_folder, FILES, wall_ns=WALL_NS, segment_bytes=1 << 16)

@@ -33,7 +33,7 @@ SEGMENT_BYTES = 1 << 18
 def snapshots(config: Config) -> None:
     """One round at the journal's end."""
     make_snapshot(config, "orders", orders.Folded(orders.newest_books(config)))
-    make_snapshot(config, "risk", risk.Folded(risk.newest_state(config)))
+    make_snapshot(config, "risk", risk.newest_state(config))
     for venue in config.venues:
         make_snapshot(config, f"session@{venue}", session.newest_folded(venue, config))
 

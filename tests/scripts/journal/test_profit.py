@@ -19,7 +19,7 @@ from common.orders.money import Price, held_by, net_by_strategy, rates_in, told_
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli.main import run
 from scripts.journal.profit import Sample, profit_history
-from services.risk.make_snapshot import Folded, newest_state
+from services.risk.make_snapshot import newest_state
 from services.risk.state import WRITER
 
 RECORDS = 600
@@ -66,7 +66,7 @@ def test_samples_come_once_each_time_and_the_last_is_the_end(config: Config) -> 
 
 def test_a_range_from_a_snapshot_is_the_same_as_from_the_beginning(config: Config) -> None:
     whole = history(config)
-    make_snapshot(config, WRITER, Folded(newest_state(config)), RECORDS // 2)
+    make_snapshot(config, WRITER, newest_state(config), RECORDS // 2)
     assert whole[-1].net == at_end(config, RECORDS * 2) and whole[-1].net["total"]
     part = history(config, RECORDS // 2 + 1)
     assert part[-1].net == whole[-1].net

@@ -312,6 +312,6 @@ class Rig:
 
     def worst(self, venue: str = "generic") -> tuple[Decimal, Decimal, Decimal]:
         """(may be bought, may be sold, position), what is in flight included."""
-        firm = self.state.exposure.sums(venue, "BTCUSDT")
-        soft = self.core.in_flight.exposure.sums(venue, "BTCUSDT")
+        firm = self.state.exposure.firm[venue, "BTCUSDT"]
+        soft = self.core.in_flight.exposure.firm[venue, "BTCUSDT"]
         return firm.buy + soft.buy, firm.sell + soft.sell, firm.position

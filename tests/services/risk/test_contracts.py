@@ -155,7 +155,7 @@ def test_no_order_of_fills_comes_to_more_than_is_counted(seed: int) -> None:
     orders = [(random.choice(SIDES), random.choice(KINDS), random.randrange(1, 30)) for _ in range(5)]
     for side, instructions, qty in orders:
         rig.send(rig.orders.new(side, str(qty), instructions=instructions))
-    may_buy, may_sell, _ = total(rig.state.exposure.sums("generic", "BTCUSDT"), Sums())
+    may_buy, may_sell, _ = total(rig.state.exposure.firm["generic", "BTCUSDT"], Sums())
     for _ in range(60):
         now, lefts = position, [qty for *_, qty in orders]
         while any(lefts):

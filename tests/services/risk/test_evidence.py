@@ -19,7 +19,7 @@ from common.messages import (
     Verdict,
 )
 from common.venues.binance.dialect import Binance
-from services.risk.snapshots import dump_state, load_state
+from services.risk.snapshots import load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
 NOTHING = (D(0), D(0), D(0))
@@ -281,7 +281,7 @@ def test_what_was_told_is_the_same_in_a_loaded_state() -> None:
     order = rig.send(rig.orders.new("1", "5", venue="binance"))
     amended(rig, order, "4")
     told_trades(rig, ("7", "X9"))
-    loaded = load_state(dump_state(rig.state), facts())
+    loaded = load_state(rig.state.dump(), facts())
     assert loaded.digest() == rig.state.digest()
     assert loaded.books.orders == rig.state.books.orders and (loaded.books.accounts, loaded.books.sessions) == (
         rig.state.books.accounts, rig.state.books.sessions,
@@ -307,7 +307,7 @@ def test_an_order_that_a_person_closed_counts_again_once_the_venue_fills_it(relo
     rig.record(Kind.VERDICT, Verdict(order.strategy, order.number, "4", D(0), "me", "looked at the venue's page"))
     assert rig.worst() == (D(0), D(0), D(0))
     if reload:
-        rig.core.state = load_state(dump_state(rig.state), facts())
+        rig.core.state = load_state(rig.state.dump(), facts())
     rig.inbound(report(order, "F", "1", last="1", key="7", cum="1"))
     assert rig.worst() == (D(4), D(0), D(1))
 
@@ -316,7 +316,7 @@ def test_what_is_done_for_the_day_counts_as_open() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "5"))
     rig.inbound(report(order, "3", "3"))
-    assert rig.worst()[0] == 5 and [holding.open_orders for holding in rig.state.holdings()] == [1]
+    assert rig.worst()[0] == 5 and [holding.open_orders for holding in rig.state.books.holdings()] == [1]
 
 
 def test_what_a_person_books_is_held_and_counts_no_more_and_the_trade_replaces_it() -> None:
@@ -326,7 +326,7 @@ def test_what_a_person_books_is_held_and_counts_no_more_and_the_trade_replaces_i
     assert rig.worst() == (D(2), D(0), D(0))
     rig.record(Kind.FILLED_BY_HAND, FilledByHand(order.strategy, order.number, D(2), D(100), "me", "their page"))
     assert rig.worst() == (D(0), D(0), D(2))
-    rig.core.state = load_state(dump_state(rig.state), facts())
+    rig.core.state = load_state(rig.state.dump(), facts())
     rig.inbound(report(order, "F", "4", last="1.5", key="1/t", cum="2"))
     assert rig.worst() == (D(0), D(0), D(2))
     rig.inbound(report(order, "F", "4", last="0.5", key="1/u", cum="2"))

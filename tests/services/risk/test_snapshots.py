@@ -25,8 +25,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.orders.books import Books
-from services.risk.make_snapshot import Folded
-from services.risk.snapshots import dump_state, load_state
+from services.risk.snapshots import load_state
 from services.risk.state import RiskState
 from tests.services.risk.rig import D, Rig, facts, report
 
@@ -107,9 +106,8 @@ class Life:
 
 
 def fold(state: RiskState, records: list[Record]) -> RiskState:
-    folded = Folded(state)
     for record in records:
-        folded.apply(record)
+        state.apply(record)
     return state
 
 
@@ -121,7 +119,7 @@ def shown(state: RiskState) -> tuple[object, ...]:
         {place: (s.buy, s.sell, s.position) for place, s in its.items() if s.buy or s.sell or s.position}
         for its in (exposure.firm, exposure.shares)
     ]
-    own = (exposure.open_orders, sums, state.halts, state.killed, state.hashes.by_lsn, state.highest_attempt)
+    own = (exposure.open_orders, sums, state.halts, state.killed, state.hashes.by_lsn, state.books.highest_attempt)
     return *held, books.accounts, books.sessions, *own
 
 
@@ -131,7 +129,7 @@ def test_a_loaded_state_is_the_state_and_goes_on_as_it(seed: int, share: float) 
     records = Life(seed).run(60)
     cut = int(len(records) * share)
     whole, half = RiskState(Books(facts())), fold(RiskState(Books(facts())), records[:cut])
-    loaded = load_state(dump_state(half), facts())
+    loaded = load_state(half.dump(), facts())
     assert loaded.digest() == half.digest() and loaded.lsn == half.lsn
     fold(loaded, records[cut:])
     fold(whole, records)
@@ -148,5 +146,5 @@ def test_a_position_keeps_its_digits() -> None:
     rig = Rig()
     order = rig.send(rig.orders.new("1", "2"))
     rig.inbound(report(order, "F", "1", last="1.500", key="1"))
-    loaded = load_state(dump_state(rig.state), facts())
-    assert str(loaded.exposure.sums("generic", "BTCUSDT").position) == "1.500"
+    loaded = load_state(rig.state.dump(), facts())
+    assert str(loaded.exposure.firm["generic", "BTCUSDT"].position) == "1.500"

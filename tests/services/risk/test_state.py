@@ -96,7 +96,7 @@ def test_a_fill_told_twice_counts_once_and_one_told_late_still_counts() -> None:
     rig.inbound(report(order, "4"))
     rig.inbound(report(order, "F", "4", last="1", key="t2"))
     assert rig.worst() == (D(0), D(0), D(3))
-    assert rig.state.exposure.share("alpha", "generic", "BTCUSDT").position == 3
+    assert rig.state.exposure.shares["alpha", "generic", "BTCUSDT"].position == 3
 
 
 def test_a_bust_and_a_correction_take_the_position_back() -> None:

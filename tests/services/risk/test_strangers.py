@@ -20,7 +20,7 @@ from common.messages import (
     Trade,
 )
 from common.orders import books
-from services.risk.snapshots import dump_state, load_state
+from services.risk.snapshots import load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
 
@@ -58,8 +58,8 @@ def test_an_open_order_of_somebody_else_counts_what_is_left_of_it(told: dict[str
     rig.inbound(theirs)
     counted = (D(worst[0]), D(worst[1]), D(0))
     assert rig.worst() == counted and not rig.state.exposure.shares and not rig.state.exposure.open_orders
-    loaded = load_state(dump_state(rig.state), facts())
-    sums = loaded.exposure.sums("generic", "BTCUSDT")
+    loaded = load_state(rig.state.dump(), facts())
+    sums = loaded.exposure.firm["generic", "BTCUSDT"]
     assert (sums.buy, sums.sell, sums.position) == counted and loaded.digest() == rig.state.digest()
     rig.inbound(msgspec.structs.replace(theirs, exec_type="4", ord_status="4"))
     assert rig.worst() == (D(0), D(0), D(0))
@@ -163,13 +163,13 @@ def filled_by_nobody(rig: Rig) -> NewOrder:
     asked = Ask("binance", 1, "trades", "BTCUSDT", asked_lsn=rig.log.lsn)
     rig.record(Kind.ANSWER, Answer("binance", asked, False, trades=(trade,)))
     assert rig.worst("binance") == (D(5), D(0), D("1.99"))
-    assert rig.state.exposure.share("alpha", "binance", "BTCUSDT").position == 0
+    assert rig.state.exposure.shares["alpha", "binance", "BTCUSDT"].position == 0
     return order
 
 
 def held(rig: Rig) -> tuple[Decimal, Decimal]:
     """The firm's position, and its strategy's share of it; both the same in a state that is loaded."""
-    loaded = load_state(dump_state(rig.state), facts())
+    loaded = load_state(rig.state.dump(), facts())
     assert loaded.digest() == rig.state.digest()
     share = rig.state.exposure.shares.get(("alpha", "binance", "BTCUSDT"))
     return rig.worst("binance")[2], D(0) if share is None else share.position

@@ -4,7 +4,7 @@ import pytest
 
 from common.messages import Answer, Ask, Kind, Trade
 from common.orders.books import Bounds
-from services.risk.snapshots import dump_state, load_state
+from services.risk.snapshots import load_state
 from tests.services.risk.rig import D, Rig, facts, report
 
 
@@ -19,7 +19,7 @@ def test_two_orders_of_ours_that_meet_in_one_trade_leave_no_position_and_nothing
     assert rig.worst("binance") == (D(0), D(0), D(0))
     halves = tuple(Trade("BTCUSDT", "777", f"V{o.cl_ord_id}", o.side, D(1), D(100), D(0), "", 0) for o in (buy, sell))
     if reload:
-        rig.core.state = load_state(dump_state(rig.state), facts())
+        rig.core.state = load_state(rig.state.dump(), facts())
     rig.record(Kind.ANSWER, Answer("binance", Ask("binance", 1, "trades", "BTCUSDT"), False, trades=halves))
     assert rig.worst("binance") == (D(0), D(0), D(0))
     assert [leg.cum_qty for leg in rig.legs()] == [D(1), D(1)]
