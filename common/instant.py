@@ -15,3 +15,8 @@ class Instant(NamedTuple):
 
     wall_ns: int
     boot_ns: int
+
+
+def earliest(*times: int | None) -> int | None:
+    """The first of the times; None, where one never comes, is none of them."""
+    return min((time for time in times if time is not None), default=None)

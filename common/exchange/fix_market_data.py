@@ -10,7 +10,7 @@ from common.exchange.lines import Line
 from common.exchange.requests import Request
 from common.exchange.settings import Party
 from common.exchange.venue import Venue
-from common.instant import Instant
+from common.instant import Instant, earliest
 
 MAX_SUBSCRIPTIONS = 100
 SNAPSHOT = "0"
@@ -42,7 +42,7 @@ class PriceGateway(FixGateway):
     def next_deadline_ns(self) -> int | None:
         """In boot terms."""
         due = (super().next_deadline_ns(), self.feed.next_deadline_ns())
-        return min((d for d in due if d is not None), default=None)
+        return earliest(*due)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: publish what changed."""

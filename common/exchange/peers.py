@@ -6,7 +6,7 @@ from typing import Generic as Of  # the plain word is a venue's name, which shar
 from typing import Protocol, TypeVar
 
 from common.exchange.lines import Line
-from common.instant import Instant
+from common.instant import Instant, earliest
 
 
 class PeerSession(Protocol):
@@ -80,7 +80,7 @@ class PeerGateway(ABC, Of[P]):
     def next_deadline_ns(self) -> int | None:
         """When something is due, in boot terms."""
         due = [peer.next_deadline_ns() for peer in self._peers.values()]
-        return min((d for d in due if d is not None), default=None)
+        return earliest(*due)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end there is nothing more: everything was written as it happened."""

@@ -30,13 +30,13 @@ class Acknowledgements:
     def hear(self, kind: int, lsn: int, stamp_ns: int, order: Order) -> None:
         """A record has changed the order."""
         if kind == Kind.INBOUND:
-            if self._awaited.pop((order.strategy, order.number), self) is None:
+            if self._awaited.pop(order.name, self) is None:
                 kept = self.times_ms.setdefault(order.session, deque(maxlen=KEPT))
                 kept.append((stamp_ns - order.sent_ns) / NS_PER_MS)
         elif kind == Kind.OUTBOUND and order.sent_lsn == lsn:
             if len(self._awaited) >= MOST_AWAITED:
                 del self._awaited[next(iter(self._awaited))]
-            self._awaited[order.strategy, order.number] = None
+            self._awaited[order.name] = None
 
     def rows(self) -> dict[str, dict[str, float | int]]:
         """Of each session how many times are kept, their median and their 99th percentile in ms, JSON-ready."""

@@ -302,12 +302,10 @@ class Books:
 
     def add_order(self, order: Order) -> None:
         """A new order, open."""
-        name = (order.strategy, order.number)
-        self.orders[name] = order
         self.by_id[order.legs[0].cl_ord_id] = order
-        self._put_open(name, order)
-        self.changed[name] = order
-        self._dirty[name] = None
+        self.orders[order.name] = self.changed[order.name] = order
+        self._put_open(order.name, order)
+        self._dirty[order.name] = None
 
     def take_order(self, order: Order) -> None:
         """An order as it was in a snapshot, under every name that it has."""
@@ -316,18 +314,17 @@ class Books:
             for leg in order.legs:
                 if leg.is_open:
                     leg.conclude()
-        name = (order.strategy, order.number)
-        self.orders[name] = order
-        self._dirty[name] = None
+        self.orders[order.name] = order
+        self._dirty[order.name] = None
         for cl_ord_id in order.ids:
             self.by_id[cl_ord_id] = order
         for leg in order.legs:
             for order_id in (leg.order_id, *leg.former_order_ids) if leg.order_id else ():
                 self._bears((order.account, order.symbol, order_id), order)
         if order.is_closed:
-            self._put_closed(name, order)
+            self._put_closed(order.name, order)
         else:
-            self._put_open(name, order)
+            self._put_open(order.name, order)
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
         """One more ClOrdID(11), a new one, is about this order."""
@@ -340,7 +337,7 @@ class Books:
         What is no news of it, a cancel on its way or in vain, does not make an answer stale that was asked for before:
         cancels insist, and one that is slower to come than the next cancel would never count.
         """
-        name = (order.strategy, order.number)
+        name = order.name
         if is_news:
             order.touched_lsn = lsn
         self.changed[name] = order
@@ -412,7 +409,7 @@ class Books:
             leg.fill(change.net)
             moved = change.whole_fill()
             self._move_share(NOBODY, moved.opposite())
-            self._move_share((order.strategy, order.number), moved)
+            self._move_share(order.name, moved)
             if change.gave_way is not None:
                 self.move(change.gave_way)
         return change
@@ -540,7 +537,7 @@ class Books:
         """The order of a change of the ledger, the `strategy` alone where that is all that is known, or nobody."""
         order = self.by_id.get(change.owner)
         if order is not None:
-            return order.strategy, order.number
+            return order.name
         name = self._memory.name_of(change.owner) if change.owner else None
         return name or (strategy, 0)
 

@@ -539,7 +539,7 @@ class Fold:
         """What the venue said about the order cannot be taken as it is: ask."""
         order.in_doubt = True
         self.books.touched(order, record.lsn)
-        self._differs(order.account, _subject(order), order.status.value, why, "asks the venue")
+        self._differs(order.account, order.shown_name, order.status.value, why, "asks the venue")
         self._changes.append(Doubted(order))
 
     def _find(self, venue: str, report: ExecutionReport) -> Order | None:
@@ -608,7 +608,7 @@ class Fold:
         if claimed:
             self._claimed(order, claimed)
         if change is not None:
-            self._note_fee(venue, _subject(order), report, change)
+            self._note_fee(venue, order.shown_name, report, change)
             self._report_changed(order, leg, report, change)
             self._changes.append(PositionMoved(venue, report.symbol, order.strategy))
         elif before != _standing(order, leg):
@@ -754,7 +754,7 @@ class Fold:
             order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             self._order_changed(record, order, "settled")
         elif not order.is_closed and not never_heard:
-            self._differs(order.account, _subject(order), order.status.value, "no such order", "kept; needs a verdict")
+            self._differs(order.account, order.shown_name, order.status.value, "no such order", "kept; needs a verdict")
         self._changes.append(Inquired(order, True))
 
     def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
@@ -976,7 +976,7 @@ class Fold:
         self.books.touched(order, record.lsn, is_news=False)
         after = _standing_over_rest(order, leg)
         if before != after:
-            self._differs(venue, _subject(order), _shown(*before), _shown(*after), "took the venue's word")
+            self._differs(venue, order.shown_name, _shown(*before), _shown(*after), "took the venue's word")
             self._order_changed(record, order, "settled")
         self._changes.append(Inquired(order, True))
 
@@ -1002,10 +1002,10 @@ class Fold:
             elif leg is not None:
                 order.conclude(leg, OrderStatus.VOID, Reason.NOT_FOUND, Reason.NOT_FOUND.sentence)
             action = "took it for never received"
-            self._differs(order.account, _subject(order), "may have been sent", "not found", action)
+            self._differs(order.account, order.shown_name, "may have been sent", "not found", action)
             self._order_changed(record, order, "settled")
         elif not never_heard:
-            self._differs(order.account, _subject(order), order.status.value, "not found", "kept; needs a verdict")
+            self._differs(order.account, order.shown_name, order.status.value, "not found", "kept; needs a verdict")
         # An answer all the same: the order's round is over, and its doubt stays until the window has closed.
         self._changes.append(Inquired(order, True))
 
@@ -1108,7 +1108,7 @@ class Fold:
                     order, "trade", trade.last_qty, trade.last_px, fee_qty, fee_asset, trade.trade_key, trade.maker,
                 )
             )  # fmt: skip
-            self._differs(venue, _subject(order), "no such fill", f"trade {trade.trade_key}", "counted it")
+            self._differs(venue, order.shown_name, "no such fill", f"trade {trade.trade_key}", "counted it")
         elif change.fills > 0:
             self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
@@ -1337,10 +1337,6 @@ def _leg_of_rest(order: Order, told: RestOrder) -> Leg | None:
         if (told.order_id and leg.has_order_id(told.order_id)) or told.cl_ord_id in (leg.cl_ord_id, leg.owner):
             return leg
     return order.legs[0] if len(order.legs) == 1 and not order.legs[0].order_id else None
-
-
-def _subject(order: Order) -> str:
-    return f"{order.strategy}/{order.number}"
 
 
 def _standing_over_rest(order: Order, leg: Leg) -> tuple[OrderStatus, Decimal, Decimal, Decimal, Decimal | None]:

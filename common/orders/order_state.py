@@ -180,6 +180,16 @@ class Order(OfTerms, msgspec.Struct, gc=False):
     # -- what it is ----------------------------------------------------------------------------------------------------
 
     @property
+    def name(self) -> tuple[str, int]:
+        """Strategy and number."""
+        return self.strategy, self.number
+
+    @property
+    def shown_name(self) -> str:
+        """The name for people, such as maker/17."""
+        return f"{self.strategy}/{self.number}"
+
+    @property
     def cum_qty(self) -> Decimal:
         """CumQty(14) over all legs, by the ledger."""
         legs = self.legs

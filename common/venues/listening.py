@@ -18,7 +18,7 @@ from common.fix.schedule import Schedule
 from common.fix.session import Session
 from common.fix.session_types import Disconnect, DisconnectReason, Inbound, LoggedOn, Notice, Outbound, SessionSettings
 from common.fix.session_types import Effect as FixEffect
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.messages import ControlRequest
 from common.venues.connector import Connector, Hours
 from common.venues.credentials import Credentials
@@ -371,7 +371,7 @@ class ListeningCore(Core):
         beside = self._beside
         beside_ns = (None, None) if beside is None else (beside.fix.next_deadline_ns(), beside.deadline_ns)
         times = (self.connector.due_boot_ns, self._deadline_ns, fix_ns, self.hours.next_deadline_ns(), *beside_ns)
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def timer(self, now: Instant) -> None:
         """See `Core`."""

@@ -19,7 +19,7 @@ from common.actor.acts import Cannot, Confirmed, ControlAct, WhateverIsSaid, do_
 from common.actor.core import Call, Core, Exit, Send
 from common.actor.links import Appender
 from common.exit_status import ExitStatus
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, Instant, earliest
 from common.latch import Latch, unreadable_latch
 from common.messages import (
     MAX_RECORD_BYTES,
@@ -151,7 +151,7 @@ class AccountCore(Core):
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
         times = [self._appender.next_deadline_ns(), self._sweep_boot_ns]
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def timer(self, now: Instant) -> None:
         """Ask the journal again, sweep again."""

@@ -16,7 +16,7 @@ from common.exchange.lines import Line, Lines
 from common.exchange.state import SessionNumbers
 from common.exchange.superfluous import TagCheck
 from common.exit_status import ExitStatus
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, Instant, earliest
 from common.journal.errors import JournalError
 from common.latch import Latch, unreadable_latch
 from common.messages import ControlAnswer, ControlRequest
@@ -253,7 +253,7 @@ class BridgeCore(Core):
         due = [gateway.next_deadline_ns() for gateway in self._gateways()]
         due += [self.venue.next_deadline_ns(), self._stop_by_ns]
         due += [] if self.prices is None else [self.prices.next_deadline_ns()]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def timer(self, now: Instant) -> None:
         """Let the clients' sessions do what is due; the venue's side does so at each turn's end."""

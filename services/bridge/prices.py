@@ -19,7 +19,7 @@ from common.exchange.order import ZERO
 from common.exchange.plain_form import PlainForm
 from common.fix.session import Effect as SessionEffect
 from common.fix.session import LoggedOn
-from common.instant import NS_PER_S, Instant
+from common.instant import NS_PER_S, Instant, earliest
 from common.venues.backend import BookBackend, BookFact, BookRows, HttpCall, Push, Reply, TradeFact
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer
 from services.bridge.stream import Stream, Talk
@@ -193,7 +193,7 @@ class Prices:
         if not self.is_wanted:
             return None
         due = [self._stream.due_ns(), *(asked + UNANSWERED_NS for asked in self._asked_boot_ns.values())]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def plan(self, now: Instant) -> None:
         """Connect where somebody listens, ping, and give up what does not answer."""

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from common.actor.core import Close, Connect, Effect, Note, Write
 from common.contracts import Contract
 from common.exchange.order import ZERO
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.venues.backend import (
     NO_CALL,
     AmendingBackend,
@@ -234,7 +234,7 @@ class VenueSide:
         due += [self._account_boot_ns] + ([] if self._clock_asked else [self._clock_boot_ns])
         due += [self._round_boot_ns] if self._wants_round() else []
         due += [self._switch_due_ns()]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     # ---- before the turn is logged
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from common.actor.links import Appender
 from common.fix.session import Session
 from common.fix.session_types import Inbound, SessionSettings
-from common.instant import Instant
+from common.instant import Instant, earliest
 from common.messages import (
     MAX_RECORD_BYTES,
     ExecutionReport,
@@ -72,7 +72,7 @@ class DropCopyCore(ListeningCore):
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
         times = (super().next_deadline_ns(), self._appender.next_deadline_ns())
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def timer(self, now: Instant) -> None:
         """See `Core`."""

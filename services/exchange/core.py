@@ -21,7 +21,7 @@ from common.exchange.superfluous import TagCheck
 from common.exchange.traders import Traders
 from common.exchange.venue import Venue
 from common.fix.dictionary import Dictionary
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.messages import ControlAnswer, ControlRequest
@@ -209,7 +209,7 @@ class ExchangeCore(Core):
         if self.venue.history.recent.size:
             due.append(self._tidy_ns)
         due += [self._stop_by_ns, self._expiry_ns]
-        return min((d for d in due if d is not None), default=None)
+        return earliest(*due)
 
     def timer(self, now: Instant) -> None:
         """Let everybody do what is due."""

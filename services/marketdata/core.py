@@ -15,7 +15,7 @@ from common.actor.core import Publish, Send
 from common.fix.session import Session
 from common.fix.session_types import Inbound, SessionSettings
 from common.fix.wire import split
-from common.instant import NS_PER_S, Instant
+from common.instant import NS_PER_S, Instant, earliest
 from common.messages import ControlRequest, Traded, encode
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, DepthQuestion, Dialect, Identity, SubscriptionRejected
@@ -202,7 +202,7 @@ class MarketDataCore(ListeningCore):
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
         times = (super().next_deadline_ns(), self._repeat_ns)
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def timer(self, now: Instant) -> None:
         """See `Core`."""

@@ -31,31 +31,16 @@ class Archive:
     def __init__(self, books: Books, index: Index) -> None:
         """What the books forget goes into `index`."""
         self._books = books
-        self._index = index
-
-    @property
-    def complete(self) -> bool:
-        """Whether what is not found was never there."""
-        return self._index.complete
-
-    @property
-    def failure(self) -> str:
-        """Why what left memory cannot be written or looked up now; "" where it can."""
-        return self._index.failure
-
-    @property
-    def made_anew(self) -> str:
-        """Why the index that was there could not be used; "" where it could."""
-        return self._index.made_anew
+        self.index = index
 
     def command(self, strategy: str, number: int) -> Remembered | None:
         """What became of a command; None for one that nobody has seen."""
-        return self._books.names.get(strategy, number) or self._index.command(strategy, number)
+        return self._books.names.get(strategy, number) or self.index.command(strategy, number)
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """An order as it is, or as it ended; None for one that nobody has seen."""
         order = self._books.orders.get((strategy, number))
-        return self._index.order(strategy, number) if order is None else standing_order(self._books, order)
+        return self.index.order(strategy, number) if order is None else standing_order(self._books, order)
 
     def late_report(self, record: Record, index: int, change: Unnamed) -> OrderEvent | None:
         """The event (LSN, `index`) of a report on an order that has left memory; None where it was no fill, bust or
@@ -67,8 +52,8 @@ class Archive:
         report, fill = change.report, change.fill
         if fill is None:
             return None
-        name = self._index.name_of(report.cl_ord_id) or self._index.name_of(report.orig_cl_ord_id)
-        former = None if name is None else self._index.order(*name)
+        name = self.index.name_of(report.cl_ord_id) or self.index.name_of(report.orig_cl_ord_id)
+        former = None if name is None else self.index.order(*name)
         if former is None:
             return None
         filled, is_news = is_fill(report, fill), (former.lsn, former.index) < (record.lsn, index)
@@ -86,7 +71,7 @@ class Archive:
             text="told after the order had left memory", stamp_ns=record.stamp_ns, unpriced_qty=unpriced_qty,
         )  # fmt: skip
         if is_news:
-            self._index.put_order(event, [report.cl_ord_id])
+            self.index.put_order(event, [report.cl_ord_id])
         return event
 
     def take_late(self, record: Record, changes: Sequence[Change]) -> None:
@@ -94,14 +79,6 @@ class Archive:
         for index, change in numbered(changes):
             if isinstance(change, Unnamed):
                 self.late_report(record, index, change)
-
-    def flush(self) -> None:
-        """Records were applied: write what was put, once it is enough for a portion."""
-        self._index.flush(self._books.lsn)
-
-    def write(self) -> None:
-        """Write what was put: the process ends."""
-        self._index.write(self._books.lsn)
 
 
 MAX_CLOSED = 1000

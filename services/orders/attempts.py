@@ -100,11 +100,9 @@ class Routes:
         sessions = route.sessions if route is not None else (account,)
         books = [known for name in sessions if (known := self._books.sessions.get(name)) is not None]
         up = [each for each in books if each.logged_on]
-        for each in up:
-            if each.session == preferred:
-                return preferred
         opened = [each for each in up if each.state is SessionState.OPENED]
-        return (opened or up)[0].session if up else sessions[0]
+        chosen = [each for each in up if each.session == preferred] or opened or up
+        return chosen[0].session if chosen else sessions[0]
 
 
 class Whose(NamedTuple):
@@ -238,34 +236,17 @@ class Decisions:
 
     def refuse(self, strategy: str, request: ClientRequest, reason: Reason, text: str, now: Instant) -> None:
         """The request goes no further. `text` is the reason's own sentence where it is empty."""
-        self._refuse(
-            Refused(WRITER, reason, text or reason.sentence, strategy, request.number, None, None, request), now
-        )
+        text = text or reason.sentence
+        self.decide(Kind.REFUSED, Refused(WRITER, reason, text, strategy, request.number, None, None, request), now)
 
-    def refuse_unread(self, strategy: str, number: int, reason: Reason, text: str, now: Instant) -> None:
-        """The same of a request that is not to be kept, since it cannot be read."""
-        self._refuse(Refused(WRITER, reason, text, strategy, number, None), now)
-
-    def _refuse(self, refused: Refused, now: Instant) -> None:
-        if self._is_full(refused.strategy, refused.number):
+    def decide(self, kind: Kind, record: Refused | Expired | CancelAll, now: Instant) -> None:
+        """The record is the decision: it holds, and is told, once the log has it, so that no later life takes the
+        number for a new one."""
+        if self._is_full(record.strategy, record.number):
             return
-        self._undecided[refused.strategy, refused.number] = None
-        self._appender.append(Kind.REFUSED, refused, now)
-        self.counts["refused"] += 1
-
-    def expire(self, expired: Expired, now: Instant) -> None:
-        """Nothing in the log bears the number: it is told when a record does, so that no later life takes it as new."""
-        if self._is_full(expired.strategy, expired.number):
-            return
-        self._undecided[expired.strategy, expired.number] = None
-        self._appender.append(Kind.EXPIRED, expired, now)
-
-    def cancel_all(self, wished: CancelAll, now: Instant) -> None:
-        """The command to cancel many goes into the log, and holds as of that record."""
-        if self._is_full(wished.strategy, wished.number):
-            return
-        self._undecided[wished.strategy, wished.number] = None
-        self._appender.append(Kind.CANCEL_ALL, wished, now)
+        self._undecided[record.strategy, record.number] = None
+        self._appender.append(kind, record, now)
+        self.counts["refused"] += kind is Kind.REFUSED
 
     def read(self, command: OrderName) -> None:
         """The log has an outcome of the command."""
@@ -361,7 +342,7 @@ class Flights:
         if command is not None:
             self._decisions.counts["expired"] += 1
             name, identity = (command.strategy, command.number), command_identity(command)
-            self._decisions.expire(Expired(*name, attempt, command.deadline_ns, identity), now)
+            self._decisions.decide(Kind.EXPIRED, Expired(*name, attempt, command.deadline_ns, identity), now)
         return command
 
     def _fly(self, command: NewOrder | AmendOrder) -> None:

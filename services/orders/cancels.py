@@ -27,6 +27,7 @@ from common.messages import (
     CancelOrder,
     CancelRequest,
     CommandOutcome,
+    Kind,
     NewOrder,
     Reason,
     Stamps,
@@ -137,18 +138,16 @@ class Cancels:
         self._appender = appender
         self._accounts = accounts
         self._under_way: dict[Attempt, OrderName] = {}
-        self._commands: dict[OrderName, OrderName] = {}
-        self._whose: dict[OrderName, Whose] = {}
+        self._wished: dict[OrderName, tuple[OrderName, Whose]] = {}
+        """In the name of which command, by the order."""
         self._answer_ns = answer_ns
         self._sent_ns: dict[OrderName, int] = {}
         self.wishes = Wishes()
 
     def wish(self, order: Order, command: OrderName, now: Instant, whose: Whose = NOBODY) -> None:
         """Cancel the order, in the name of the command that first wished it; `command` ("", 0) is nobody's."""
-        name = (order.strategy, order.number)
-        if name not in self._commands:
-            self._commands[name], self._whose[name] = command if command[1] else name, whose
-        self.wishes.wish(name, now.boot_ns)
+        self._wished.setdefault(order.name, (command if command[1] else order.name, whose))
+        self.wishes.wish(order.name, now.boot_ns)
         if self._life.live:
             self.send_due(now)
 
@@ -160,11 +159,11 @@ class Cancels:
 
     def wished_by_another(self, name: OrderName, command: OrderName) -> bool:
         """Whether the order is to be cancelled in the name of another command than this."""
-        return self._commands.get(name, command) != command
+        return name in self._wished and self._wished[name][0] != command
 
     def is_wish_of(self, command: OrderName) -> bool:
         """Whether an order is to be cancelled in the name of this command."""
-        return command in self._commands.values()
+        return any(command == wishing for wishing, _ in self._wished.values())
 
     def send_due(self, now: Instant) -> None:
         """Send what is due."""
@@ -186,9 +185,8 @@ class Cancels:
     def hasten(self, account: str, now: Instant) -> None:
         """A session of the account is back: what is wished there is tried at once."""
         for order in self._books.open_orders(account):
-            name = (order.strategy, order.number)
-            if name in self.wishes:
-                self.wishes.hasten(name, now.boot_ns)
+            if order.name in self.wishes:
+                self.wishes.hasten(order.name, now.boot_ns)
 
     def attempt_sent(self, attempt: Attempt) -> None:
         """The log has the attempt: the venue will answer."""
@@ -210,8 +208,7 @@ class Cancels:
     def order_closed(self, name: OrderName) -> None:
         """The order is closed: the wish has its end."""
         self.wishes.end(name)
-        self._commands.pop(name, None)
-        self._whose.pop(name, None)
+        self._wished.pop(name, None)
         self._sent_ns.pop(name, None)
 
     def _keep(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
@@ -221,8 +218,7 @@ class Cancels:
             self._attempts.refuse(command, reason, now)
 
     def _cancel_of(self, order: Order, now: Instant) -> CancelOrder:
-        name = (order.strategy, order.number)
-        return self._attempts.cancel(order, self._commands.get(name, name), self._whose.get(name, NOBODY), now)
+        return self._attempts.cancel(order, *self._wished.get(order.name, (order.name, NOBODY)), now)
 
     def _wait_ns(self, order: Order) -> int:
         """How long the answer to a cancel that is at the venue, on a connection that lives, is awaited yet. Each that
@@ -233,7 +229,7 @@ class Cancels:
         if not sent:
             return 0
         stamp_ns = self._books.stamp_ns
-        last_ns = self._sent_ns.setdefault((order.strategy, order.number), stamp_ns)
+        last_ns = self._sent_ns.setdefault(order.name, stamp_ns)
         return last_ns + min(self._answer_ns << (sent - 1), LONGEST_ANSWER_NS) - stamp_ns
 
 
@@ -336,7 +332,7 @@ class CancelRequests:
             *names, tuple(under_way.items()), account=request.account, by=request.by, cause=request.cause,
             stamps=Stamps(request.sent_ns, now.wall_ns),
         )  # fmt: skip
-        self._decisions.cancel_all(self._without_out_of_reach(wished), now)
+        self._decisions.decide(Kind.CANCEL_ALL, self._without_out_of_reach(wished), now)
 
     def _without_out_of_reach(self, wished: CancelAll) -> CancelAll:
         """The command, refused where it names orders that nobody can cancel; what can be is cancelled all the same."""

@@ -16,7 +16,7 @@ import msgspec
 
 from common.actor.core import Core, Send
 from common.actor.links import AWAY_NS, Appender
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, Instant, earliest
 from common.journal.terms import FIRST_TERM
 from common.messages import (
     AFTER_ALL_EVENTS,
@@ -122,14 +122,14 @@ class Clients:
         # A place beyond the log's end is one of another log.
         resumed = strategy.complete_from <= last and 0 < hello.last_lsn <= welcome.lsn
         resumed = resumed and not _is_of_what_is_lost(hello, welcome.term, term_after_lsn)
-        self._send(peer, msgspec.structs.replace(welcome, resumed=resumed))
+        self.reply(peer, msgspec.structs.replace(welcome, resumed=resumed))
         for event in strategy.ring if resumed else ():
             if (event.lsn, event.index) > last:
-                self._send(peer, event)
+                self.reply(peer, event)
         return resumed
 
     def _supersede(self, strategy: _Strategy) -> None:
-        self._send(strategy.peer, StatusChanged("superseded"))
+        self.reply(strategy.peer, StatusChanged("superseded"))
         self._superseded[strategy.peer] = strategy.instance
         if len(self._superseded) > STRATEGIES:
             del self._superseded[next(iter(self._superseded))]
@@ -141,22 +141,18 @@ class Clients:
             strategy.complete_from = (strategy.ring[0].lsn, strategy.ring[0].index)
         strategy.ring.append(event)
         if strategy.peer:
-            self._send(strategy.peer, event)
+            self.reply(strategy.peer, event)
 
     def tell(self, name: str, answer: EntryAnswer) -> None:
         """A word that is not an event: sent if somebody is there."""
         strategy = self._strategies.get(name)
         if strategy is not None and strategy.peer:
-            self._send(strategy.peer, answer)
+            self.reply(strategy.peer, answer)
 
     def tell_all(self, answer: EntryAnswer) -> None:
         """A word for everybody."""
         for peer in self._by_peer:
-            self._send(peer, answer)
-
-    def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
-        """An answer to whoever asked."""
-        self._send(peer, answer)
+            self.reply(peer, answer)
 
     def lost(self, peer: bytes) -> None:
         """A send to the peer found no room or nobody: nothing more until its next hello."""
@@ -186,7 +182,8 @@ class Clients:
         rings = (strategy.ring for strategy in self._strategies.values())
         return max((ring[-1].lsn for ring in rings if ring), default=0)
 
-    def _send(self, peer: bytes, answer: msgspec.Struct) -> None:
+    def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
+        """An answer to whoever asked, in the words of his protocol."""
         if self._older and peer in self._older and isinstance(answer, OrderEvent):
             answer = older_event(answer)
         self._core.effects.append(Send("entry", answer, peer))
@@ -296,7 +293,5 @@ class Life:
     def next_deadline_ns(self) -> int | None:
         """When `check_away` or `is_late` may say otherwise, in boot time."""
         silent_ns = self._heard_boot_ns + SILENCE_NS if self._appender.granted and not self.away else None
-        if self._stopping_boot_ns is None:
-            return silent_ns
-        late_ns = self._stopping_boot_ns + STOP_NS
-        return late_ns if silent_ns is None else min(silent_ns, late_ns)
+        late_ns = None if self._stopping_boot_ns is None else self._stopping_boot_ns + STOP_NS
+        return earliest(silent_ns, late_ns)

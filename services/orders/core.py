@@ -24,7 +24,7 @@ from common.actor.acts import do_act
 from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.journal.frames import EPOCH, Record
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
@@ -157,8 +157,8 @@ class OrdersCore(Core):
 
     def started(self, now: Instant) -> None:
         """Ask for an epoch."""
-        if self._archive.made_anew:
-            self.note("warning", "index_made_anew", why=self._archive.made_anew)
+        if self._index.made_anew:
+            self.note("warning", "index_made_anew", why=self._index.made_anew)
         self._life.heard(now)
         self._appender.request_epoch(now)
 
@@ -173,7 +173,6 @@ class OrdersCore(Core):
             self._control(peer, message, now)
 
     def not_read(self, link: str, peer: bytes, data: bytes, why: str, now: Instant) -> None:
-        """See `Core`."""
         if link == "entry":
             self._entry.not_read(peer, data, why, now)
 
@@ -195,19 +194,15 @@ class OrdersCore(Core):
             self._accounts[send.message.account].ask_not_taken(send.message)
 
     def next_deadline_ns(self) -> int | None:
-        """See `Core`."""
-        times = [
+        return earliest(
             self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._life.next_deadline_ns(),
-        ]  # fmt: skip
-        if self._life.live and not self._life.away:
-            times.append(self._next_step_ns())
-        return min((time for time in times if time is not None), default=None)
+            self._next_step_ns() if self._life.live and not self._life.away else None,
+        )  # fmt: skip
 
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
         accounts = [account.next_ns() for account in self._accounts.values()]
-        times = [self._watch.next_ns(), self._cancels.wishes.next_ns(), *accounts]
-        due = min((time for time in times if time is not None), default=None)
+        due = earliest(self._watch.next_ns(), self._cancels.wishes.next_ns(), *accounts)
         return None if due is None else max(due, self._stepped_boot_ns + STEP_NS)
 
     def timer(self, now: Instant) -> None:
@@ -252,8 +247,8 @@ class OrdersCore(Core):
             "left_out": self.books.left_out.text,
             "left_out_lsns": list(self.books.left_out.unaccepted),
             "hash_mismatches": self._hashes.mismatches,
-            "index_complete": self._archive.complete,
-            "index_failure": self._archive.failure,
+            "index_complete": self._index.complete,
+            "index_failure": self._index.failure,
             "accounts": {
                 name: {
                     "venue": self.books.known.venue_of(name),
@@ -272,16 +267,12 @@ class OrdersCore(Core):
                 }
                 for name, session in self.books.sessions.items()
             },
-            "in_doubt": self._in_doubt(now)[:MAX_DOUBTS_SHOWN],
+            "in_doubt": [row for its in self._accounts.values() for row in its.doubt_rows(now)][:MAX_DOUBTS_SHOWN],
             "counts": dict(self._decisions.counts),
             "strategies": self._watch.rows(),
             "acknowledged": self._acknowledgements.rows(),
             "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
         }
-
-    def _in_doubt(self, now: Instant) -> list[dict[str, object]]:
-        """The orders that are asked about."""
-        return [row for account in self._accounts.values() for row in account.doubt_rows(now)]
 
     def _outside(self) -> list[Holding]:
         """What is open or owned where the configuration knows nothing of it."""
@@ -340,7 +331,7 @@ class OrdersCore(Core):
             self._moved = False
             self._step(now)
         self._cancel_requests.accept_carried()
-        self._archive.flush()
+        self._index.flush(self.books.lsn)
         if life.stopping:
             self._check_stopped(now)
 
@@ -433,12 +424,12 @@ class OrdersCore(Core):
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order
         self._acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
-        unpriced_qty = self.books.unpriced_qty(order)
-        self.clients.emit(order.strategy, order_event(order, change, unpriced_qty, record.lsn, index, record.stamp_ns))
+        told = order_event(order, change, self.books.unpriced_qty(order), record.lsn, index, record.stamp_ns)
+        self.clients.emit(order.strategy, told)
         if not self._life.live:
             return
         if order.is_closed:
-            self._cancels.order_closed((order.strategy, order.number))
+            self._cancels.order_closed(order.name)
         account = self._accounts.get(order.account)
         if account is not None:
             if change.event in _SENT:
@@ -463,7 +454,7 @@ class OrdersCore(Core):
 
     def _account_moved(self, change: AccountChange, now: Instant) -> None:
         if isinstance(change, CancelRefused):
-            self._cancels.wishes.retry((change.order.strategy, change.order.number), now.boot_ns)
+            self._cancels.wishes.retry(change.order.name, now.boot_ns)
         account = self._accounts.get(_account_of(change))
         if account is None:
             return
@@ -518,9 +509,9 @@ class OrdersCore(Core):
         if not hopeless and (resting or len(self._flights)):
             return
         self._life.ended()
-        self._archive.write()
+        self._index.write(self.books.lsn)
         if resting:
-            self.note("warning", "left_open", orders=[f"{order.strategy}/{order.number}" for order in resting])
+            self.note("warning", "left_open", orders=[order.shown_name for order in resting])
         self.effects.append(Exit(0, f"stopped; {len(resting)} orders that were to be cancelled are left"))
 
     # ---- an operator's word ----

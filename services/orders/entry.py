@@ -26,10 +26,12 @@ from common.messages import (
     CommandOutcome,
     Expired,
     Hello,
+    Kind,
     NewOrderRequest,
     QueryAnswer,
     QueryRequest,
     Reason,
+    Refused,
     StatusChanged,
     Terms,
     Welcome,
@@ -38,6 +40,7 @@ from common.messages import (
     older_event,
     upgraded,
 )
+from common.orders.fold import WRITER
 from common.orders.views import own_position_event, standing_order
 from common.request_identity import request_identity, same_request
 from services.orders.archive import answer_query
@@ -144,7 +147,8 @@ class Entry:
             self._clients.tell(strategy, self._life.status(number))
         elif number > self._decisions.highest_of(strategy):
             self._decisions.use_number(*name)
-            self._decisions.refuse_unread(*name, Reason.OUT_OF_BOUNDS, cut(why), now)
+            refused = Refused(WRITER, Reason.OUT_OF_BOUNDS, cut(why), *name, None)
+            self._decisions.decide(Kind.REFUSED, refused, now)
         elif name not in self._flights and name not in self._decisions:
             self._repeat_unread(name)
 
@@ -259,10 +263,10 @@ class Entry:
             self._cancel_requests.cancel(strategy, request, now)
         elif known is None and isinstance(request, CancelAllRequest):
             self._cancel_requests.cancel_all(strategy, request, now)
-        elif known is None and not self._archive.complete:
+        elif known is None and not self._archive.index.complete:
             self._refuse_repeat(strategy, request, Reason.DUPLICATE_NAME)
         elif known is None:
-            self._decisions.expire(Expired(*name, Attempt(0, 0), 0, request_identity(request)), now)
+            self._decisions.decide(Kind.EXPIRED, Expired(*name, Attempt(0, 0), 0, request_identity(request)), now)
         elif same:
             outcome = CommandOutcome(known.lsn, 0, *name, known.outcome, known.reason, known.text, True)
             self._clients.tell(strategy, outcome)
@@ -278,37 +282,29 @@ class Entry:
 
 def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:
     """Why a quantity or price cannot be counted with: nothing down the ring, nor the log, is to hold such a one."""
-    if not isinstance(request, NewOrderRequest | AmendRequest):
-        return Reason.NONE, ""
-    wanted = f"not a finite number of at most {MAX_DIGITS} digits, {MAX_EXPONENT} of them decimal places"
-    if request.order_qty is not None and not _is_bounded(request.order_qty):
-        return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
-    if request.price is not None and not _is_bounded(request.price):
-        return Reason.BAD_PRICE, f"Price(44) is {wanted}"
     if isinstance(request, AmendRequest):
-        return Reason.NONE, ""
-    for terms in (request.terms, *request.further):
-        reason, text = _why_no_further_number(terms, wanted)
+        return _why_not_bounded(request)
+    for terms in (request.terms, *request.further) if isinstance(request, NewOrderRequest) else ():
+        further = (
+            (terms.stop_px, Reason.BAD_PRICE, "StopPx(99)"),
+            (terms.display_qty, Reason.BAD_QUANTITY, "DisplayQty(1138)"),
+            (terms.cash_order_qty, Reason.BAD_QUANTITY, "CashOrderQty(152)"),
+            (terms.peg_offset, Reason.BAD_PRICE, "PegOffsetValue(211)"),
+        )
+        reason, text = _why_not_bounded(terms, *further)
+        if reason is Reason.NONE and not 0 <= terms.expire_ns <= HIGHEST_NUMBER:
+            return Reason.OUT_OF_BOUNDS, "ExpireTime(126) is no time of this age"
         if reason is not Reason.NONE:
             return reason, text
     return Reason.NONE, ""
 
 
-def _why_no_further_number(terms: Terms, wanted: str) -> tuple[Reason, str]:
-    if not _is_bounded(terms.order_qty):
-        return Reason.BAD_QUANTITY, f"OrderQty(38) is {wanted}"
-    if terms.price is not None and not _is_bounded(terms.price):
-        return Reason.BAD_PRICE, f"Price(44) is {wanted}"
-    if terms.stop_px is not None and not _is_bounded(terms.stop_px):
-        return Reason.BAD_PRICE, f"StopPx(99) is {wanted}"
-    if terms.display_qty is not None and not _is_bounded(terms.display_qty):
-        return Reason.BAD_QUANTITY, f"DisplayQty(1138) is {wanted}"
-    if terms.cash_order_qty is not None and not _is_bounded(terms.cash_order_qty):
-        return Reason.BAD_QUANTITY, f"CashOrderQty(152) is {wanted}"
-    if terms.peg_offset is not None and not _is_bounded(terms.peg_offset):
-        return Reason.BAD_PRICE, f"PegOffsetValue(211) is {wanted}"
-    if not 0 <= terms.expire_ns <= HIGHEST_NUMBER:
-        return Reason.OUT_OF_BOUNDS, "ExpireTime(126) is no time of this age"
+def _why_not_bounded(asked: Terms | AmendRequest, *further: tuple[Decimal | None, Reason, str]) -> tuple[Reason, str]:
+    own = (asked.order_qty, Reason.BAD_QUANTITY, "OrderQty(38)"), (asked.price, Reason.BAD_PRICE, "Price(44)")
+    for number, reason, field in (*own, *further):
+        if number is not None and not _is_bounded(number):
+            wanted = f"a finite number of at most {MAX_DIGITS} digits, {MAX_EXPONENT} of them decimal places"
+            return reason, f"{field} is not {wanted}"
     return Reason.NONE, ""
 
 

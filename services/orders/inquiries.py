@@ -159,7 +159,7 @@ class AccountInquiries:
         self.round_is_on = True
         self._since = self._number
         self._gaps.clear()
-        names = [(order.strategy, order.number) for order in self._books.open_orders(self.account)]
+        names = [order.name for order in self._books.open_orders(self.account)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
         if self._ways.has_rest:
@@ -211,20 +211,16 @@ class AccountInquiries:
 
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
-        name = (order.strategy, order.number)
-        if name not in self._doubts and (self._ways.has_query or self._ways.has_rest):
-            self._doubts[name] = _Doubt(boot_ns, FIRST_NS)
+        if order.name not in self._doubts and (self._ways.has_query or self._ways.has_rest):
+            self._doubts[order.name] = _Doubt(boot_ns, FIRST_NS)
 
     def told(self, order: Order, settled: bool) -> None:
         """A journaled answer about the order counted, or came too late to."""
-        name = (order.strategy, order.number)
         if settled:
-            self._round.pop(name, None)
+            self._round.pop(order.name, None)
         else:
-            self._stale[name] = None
-        for attempt, question in list(self._queries.items()):
-            if name in question.orders:
-                del self._queries[attempt]
+            self._stale[order.name] = None
+        self._queries = {a: question for a, question in self._queries.items() if order.name not in question.orders}
 
     def settled(self, name: OrderName) -> None:
         """Nothing more is to be asked about the order."""
@@ -361,9 +357,7 @@ class AccountInquiries:
         for number, question in list(self._asks.items()):
             if boot_ns >= self._patience_ns(question):
                 self._lose(number)
-        for attempt, question in list(self._queries.items()):
-            if boot_ns - question.asked_boot_ns >= ANSWER_NS:
-                del self._queries[attempt]
+        self._queries = {a: q for a, q in self._queries.items() if boot_ns - q.asked_boot_ns < ANSWER_NS}
 
     def _patience_ns(self, question: _Question) -> int:
         """Until when its answer is awaited."""
@@ -382,7 +376,7 @@ class AccountInquiries:
 
     def _ask_about(self, order: Order, boot_ns: int, *, logged_on: bool) -> bool:
         """One order's questions. False when no more may be under way."""
-        name, ways = (order.strategy, order.number), self._ways
+        name, ways = order.name, self._ways
         queries = ways.has_query and logged_on
         is_full = queries and len(self._queries) >= QUERIES_UNDER_WAY
         if is_full or (ways.has_rest and len(self._asks) >= ASKS_UNDER_WAY):
@@ -415,7 +409,7 @@ class AccountInquiries:
         for leg in order.legs:
             if leg.order_id and self._misses_trades(order, leg):
                 ask = Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id)
-                self._ask(ask, boot_ns, ((order.strategy, order.number),))
+                self._ask(ask, boot_ns, (order.name,))
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""

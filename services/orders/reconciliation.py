@@ -24,7 +24,7 @@ import msgspec
 
 from common.actor.core import Core, Send
 from common.actor.links import Appender
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.messages import Ask, Attempt, Discrepancy, Kind, OpenGate, SessionState, Unanswered
 from common.orders.books import Books, OrderName, SessionBooks
 from common.orders.changes import Answered, CancelRefused, Doubted, Inquired, Missed, SessionMoved
@@ -65,7 +65,8 @@ class Silence:
         self._question = question
         self._fresh: deque[_Awaited] = deque()
         self._asked: deque[_Awaited] = deque()
-        self._look_boot_ns: int | None = None
+        self.look_boot_ns: int | None = None
+        """When `step` has something to do, in boot time."""
 
     def message_sent(self, order: Order, now: Instant) -> None:
         """The log has a message about the order that the venue is to answer: the latest of those that it awaits."""
@@ -81,21 +82,16 @@ class Silence:
         """The connection has ended: what it carried is not known, and nothing is awaited."""
         self._fresh.clear()
         self._asked.clear()
-        self._look_boot_ns = None
+        self.look_boot_ns = None
 
     def _await(self, order: Order, attempts: list[Attempt], now: Instant) -> None:
-        name = (order.strategy, order.number)
-        self._fresh.extend(_Awaited(self._books.stamp_ns, name, attempt) for attempt in attempts)
-        if self._look_boot_ns is None and self._fresh:
-            self._look_boot_ns = now.boot_ns + self._patience.ask_ns
-
-    def next_ns(self) -> int | None:
-        """When `step` has something to do, in boot time."""
-        return self._look_boot_ns
+        self._fresh.extend(_Awaited(self._books.stamp_ns, order.name, attempt) for attempt in attempts)
+        if self.look_boot_ns is None and self._fresh:
+            self.look_boot_ns = now.boot_ns + self._patience.ask_ns
 
     def step(self, now: Instant) -> None:
         """Ask about what has had no answer for a while; after more of it, tell and record that it is not known."""
-        if self._look_boot_ns is None or now.boot_ns < self._look_boot_ns:
+        if self.look_boot_ns is None or now.boot_ns < self.look_boot_ns:
             return
         for awaited, order in self._due(self._fresh, self._patience.ask_ns):
             self._question(order, now.boot_ns)
@@ -107,7 +103,7 @@ class Silence:
             for queue, wait_ns in ((self._fresh, self._patience.ask_ns), (self._asked, self._patience.unknown_ns))
             if queue
         ]
-        self._look_boot_ns = now.boot_ns + max(LOOK_NS, min(dues)) if dues else None
+        self.look_boot_ns = now.boot_ns + max(LOOK_NS, min(dues)) if dues else None
 
     def _due(self, queue: deque[_Awaited], wait_ns: int) -> list[tuple[_Awaited, Order]]:
         """What was sent so long ago, as far as it is still awaited."""
@@ -123,11 +119,10 @@ class Silence:
         silent_ms = (self._books.stamp_ns - awaited.since_ns) // NS_PER_MS
         record = Unanswered(order.venue, *awaited.name, awaited.attempt, silent_ms, order.account)
         self._appender.append(Kind.UNANSWERED, record, now)
-        name, number = awaited.name
         request = next((r.kind.value for r in order.requests.values() if r.attempt == awaited.attempt), "new")
         mend = "it is asked about until the venue tells; ask the venue's support if it stays"
         self._core.note(
-            "warning", "unanswered", account=order.account, order=f"{name}/{number}", request=request, ms=silent_ms,
+            "warning", "unanswered", account=order.account, order=order.shown_name, request=request, ms=silent_ms,
             mend=mend,
         )  # fmt: skip
 
@@ -145,26 +140,23 @@ class MissingFills:
         self._appender = appender
         self._since_ns: dict[OrderName, int] = {}
         self._told: set[OrderName] = set()
-        self._look_boot_ns: int | None = None
+        self.look_boot_ns: int | None = None
+        """When `step` has something to do, in boot time."""
 
     def look_at(self, order: Order, now: Instant) -> None:
         """The log has news of the order."""
-        name = (order.strategy, order.number)
+        name = order.name
         if not self._books.missing_qty(order):
             self._since_ns.pop(name, None)
             self._told.discard(name)
         elif name not in self._told and name not in self._since_ns:
             self._since_ns[name] = self._books.stamp_ns
-            if self._look_boot_ns is None:
-                self._look_boot_ns = now.boot_ns + self._wait_ns
-
-    def next_ns(self) -> int | None:
-        """When `step` has something to do, in boot time."""
-        return self._look_boot_ns
+            if self.look_boot_ns is None:
+                self.look_boot_ns = now.boot_ns + self._wait_ns
 
     def step(self, now: Instant) -> None:
         """Tell of what has been missing for too long."""
-        if self._look_boot_ns is None or now.boot_ns < self._look_boot_ns:
+        if self.look_boot_ns is None or now.boot_ns < self.look_boot_ns:
             return
         due = [name for name, since_ns in self._since_ns.items() if since_ns + self._wait_ns <= self._books.stamp_ns]
         for name in due:
@@ -174,10 +166,10 @@ class MissingFills:
                 self._told.add(name)
                 self._tell(order, now)
         left_ns = [since_ns + self._wait_ns - self._books.stamp_ns for since_ns in self._since_ns.values()]
-        self._look_boot_ns = now.boot_ns + max(LOOK_NS, min(left_ns)) if left_ns else None
+        self.look_boot_ns = now.boot_ns + max(LOOK_NS, min(left_ns)) if left_ns else None
 
     def _tell(self, order: Order, now: Instant) -> None:
-        name, missing = f"{order.strategy}/{order.number}", self._books.missing_qty(order)
+        name, missing = order.shown_name, self._books.missing_qty(order)
         ours, theirs = f"trades of {order.cum_qty:f}", f"CumQty(14) {order.cum_qty + missing:f}, without its trades"
         action = "counts what is missing at its worst; `fixring orders fill` books it"
         record = Discrepancy(order.venue, name, ours, theirs, self._books.lsn, action, order.account)
@@ -271,7 +263,7 @@ class Reconciliation:
     def order_changed(self, order: Order, now: Instant) -> None:
         """The log has news of the order."""
         if order.is_closed and not self.inquiries.needs_asking(order):
-            self.inquiries.settled((order.strategy, order.number))
+            self.inquiries.settled(order.name)
         self._check(order, now)
 
     def _disowned(self, order: Order, now: Instant) -> None:
@@ -292,7 +284,7 @@ class Reconciliation:
         if self.inquiries.needs_asking(order):
             self.inquiries.doubt(order, now.boot_ns)
         elif settled:
-            self.inquiries.settled((order.strategy, order.number))
+            self.inquiries.settled(order.name)
 
     def ask_not_taken(self, ask: Ask) -> None:
         """A question did not reach the account's link."""
@@ -335,9 +327,10 @@ class Reconciliation:
         self.silence.step(now)
         self._missing.step(now)
         self.inquiries.step(now.boot_ns, logged_on=self._books.is_logged_on(self._account))
-        closed = self._closed_gates() if self.inquiries.gates_may_open else []
-        if closed:
-            self._open_gates(closed, now)
+        sessions = self._books.sessions_of(self._account)
+        waiting = [session for session in sessions if session.state is SessionState.CAUGHT_UP]
+        if waiting and self.inquiries.gates_may_open:
+            self._open_gates(waiting, now)
         else:
             self._gate_boot_ns = None
         if self._orphan_boot_ns is not None and now.boot_ns >= self._orphan_boot_ns:
@@ -345,17 +338,16 @@ class Reconciliation:
 
     def next_ns(self) -> int | None:
         """When `step` has something to do, in boot time."""
-        due = self.inquiries.next_ns()
-        for time in (self._gate_boot_ns, self._orphan_boot_ns, self.silence.next_ns(), self._missing.next_ns()):
-            if time is not None and (due is None or time < due):
-                due = time
-        return due
+        return earliest(
+            self.inquiries.next_ns(), self._gate_boot_ns, self._orphan_boot_ns, self.silence.look_boot_ns,
+            self._missing.look_boot_ns,
+        )  # fmt: skip
 
     def doubt_rows(self, now: Instant) -> list[dict[str, object]]:
         """Each order in doubt: what is not known of it, how often it was asked about, and when it is asked next."""
         return [
             {
-                "order": f"{row.order.strategy}/{row.order.number}", "account": self._account,
+                "order": row.order.shown_name, "account": self._account,
                 "symbol": row.order.symbol, "status": row.order.status.value, "lacks": self._lacks(row.order),
                 "asked": row.times, "by": row.means, "next_ms": row.next_ms,
             }
@@ -383,11 +375,6 @@ class Reconciliation:
         self._missing.look_at(order, now)
         if self.inquiries.needs_asking(order):
             self.inquiries.doubt(order, now.boot_ns)
-
-    def _closed_gates(self) -> list[SessionBooks]:
-        """The sessions that wait for the word."""
-        sessions = self._books.sessions_of(self._account)
-        return [session for session in sessions if session.state is SessionState.CAUGHT_UP]
 
     def _open_gates(self, sessions: list[SessionBooks], now: Instant) -> None:
         if self._gate_boot_ns is not None and now.boot_ns < self._gate_boot_ns:

@@ -173,7 +173,7 @@ class Watch:
     def _cancel_for(self, name: str, row: _Row, now: Instant) -> None:
         whose = Whose(cause=f"strategy {name} is {row.sign.value}")
         for order in self._within_reach(name):
-            if (order.strategy, order.number) not in self._cancels.wishes:
+            if order.name not in self._cancels.wishes:
                 self._cancels.wish(order, ("", 0), now, whose)
 
     def _within_reach(self, name: str) -> list[Order]:

@@ -23,7 +23,7 @@ from common.actor.core import Core, Exit, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import is_hashed
 from common.fix.schedule import Schedule
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.journal.frames import EPOCH, TICK, Record, parse
 from common.left_out import LeftOut, Unfoldable
 from common.messages import (
@@ -193,7 +193,7 @@ class RiskCore(Core):
         times = (
             self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._rate_refusals.next_ns(),
         )  # fmt: skip
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def turn_ended(self, now: Instant) -> None:
         """Send what was appended."""

@@ -115,7 +115,7 @@ class RiskState:
         """Bring the sums up to what these orders may still do at worst."""
         counted, exposure = self._counted, self.exposure
         for order in orders:
-            name = (order.strategy, order.number)
+            name = order.name
             now, before = at_worst(order), counted.get(name, NOTHING)
             if now != before:
                 exposure.add(

@@ -29,7 +29,7 @@ from common.fix.schedule import Period
 from common.fix.session import Session
 from common.fix.session_types import Inbound, Notice, NumbersReason, NumbersSet, SessionSettings
 from common.fix.wire import split
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.messages import MAX_FIX_MESSAGE_BYTES, OpenGate, OperatorAct, Reason, SessionChanged, SessionState
 from common.venues.connector import Connector, Hours
 from common.venues.credentials import Credentials
@@ -557,7 +557,7 @@ class Connection:
     def next_deadline_ns(self) -> int | None:
         """When a connection that is neither made nor ended by then is broken off, in boot time."""
         dialled_ns = self._successor.deadline_ns if self._successor is not None else None
-        return min((each for each in (self._deadline_ns, dialled_ns) if each is not None), default=None)
+        return earliest(self._deadline_ns, dialled_ns)
 
     def timer(self, now: Instant) -> None:
         """Break off what takes too long."""

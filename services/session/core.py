@@ -34,7 +34,7 @@ from common.fix.session_types import (
     Unnumbered,
 )
 from common.fix.session_types import Inbound as FixInbound
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, Instant, earliest
 from common.journal.errors import JournalError
 from common.journal.files import Files
 from common.journal.frames import Record
@@ -428,7 +428,7 @@ class SessionCore(Core):
             self.outbox.next_deadline_ns() if fix is not None else None,
             fix.next_deadline_ns() if fix is not None else None,
         )
-        return min((time for time in times if time is not None), default=None)
+        return earliest(*times)
 
     def _emergency_due_ns(self) -> int | None:
         """When an unanswered journal is away, under the latch."""

@@ -10,7 +10,7 @@ from common.exchange.feed import BID, DELETE, OFFER, TRADE, Entry, Feed, Subscri
 from common.exchange.lines import Line
 from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
-from common.instant import Instant
+from common.instant import Instant, earliest
 from common.venues.binance.simulated import wire
 from common.venues.binance.simulated.session import MARKET_DATA_LIMITS, BinanceGateway, Door, Peer
 from common.venues.binance.simulated.wire import Fields, Rejection, fixed
@@ -75,7 +75,7 @@ class BinanceMarketData(BinanceGateway):
     def next_deadline_ns(self) -> int | None:
         """When something is due, in boot terms."""
         due = (super().next_deadline_ns(), self.feed.next_deadline_ns())
-        return min((d for d in due if d is not None), default=None)
+        return earliest(*due)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: publish what changed."""

@@ -19,7 +19,7 @@ from common.exchange.order import MARKET, Asked, Order
 from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.venues.bitget.simulated.rows import STATES, Row, average, force, ms, side, size
 
 PRIVATE, PUBLIC = "/v2/ws/private", "/v2/ws/public"
@@ -139,7 +139,7 @@ class BitgetWebSocket(WebSocketGateway):
     def next_deadline_ns(self) -> int | None:
         """When a connection is idle for too long or a changed book is due, in boot terms."""
         due = [super().next_deadline_ns(), self._books.next_deadline_ns(self._venue.state.books)]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due, with the sum that the book has then."""

@@ -18,7 +18,7 @@ from common.exchange.order import BUY, Asked, Order
 from common.exchange.told_books import BookChange, ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.venues.gateio.simulated.rows import Row, order_row, pushed_fill
 
 PATH = "/ws/v4/"
@@ -194,7 +194,7 @@ class GateioWebSocket(WebSocketGateway):
         books = self._venue.state.books
         due = [super().next_deadline_ns(), *(told.next_deadline_ns(books) for told in self._books.values())]
         due += [self.switch.next_deadline_ns()]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def timer(self, now: Instant) -> None:
         """Close what is silent, and let a countdown that is over cancel."""

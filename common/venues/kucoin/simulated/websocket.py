@@ -16,7 +16,7 @@ from common.exchange.order import FILLED, MARKET, Asked, Order
 from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
-from common.instant import NS_PER_MS, Instant
+from common.instant import NS_PER_MS, Instant, earliest
 from common.venues.kucoin.simulated.rows import Row, cancelled_qty, ms, order_name, side
 from common.venues.kucoin.simulated.tokens import PING_INTERVAL_MS, PING_TIMEOUT_MS, Tokens
 
@@ -168,7 +168,7 @@ class KucoinWebSocket(WebSocketGateway):
         """When a connection is idle for too long, a changed book is due, or a dead man's switch, in boot terms."""
         due = [super().next_deadline_ns(), self._books.next_deadline_ns(self._venue.state.books)]
         due += [self._switch.next_deadline_ns()]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def settle(self, now: Instant) -> None:
         """At a turn's end: tell whoever listens to books what is due. There is no snapshot: REST has one, by number."""

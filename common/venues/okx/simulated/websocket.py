@@ -18,7 +18,7 @@ from common.exchange.order import BUY, Asked, Order
 from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.venues.okx.simulated.dead_man import TaggedSwitch
 from common.venues.okx.simulated.rows import NO_FILL, Row, fill_of_push, ms, order_row
 
@@ -153,7 +153,7 @@ class OkxWebSocket(WebSocketGateway):
         """When a connection is idle for too long, a changed book is due, or a dead man's switch, in boot terms."""
         books_ns = self._books.next_deadline_ns(self._venue.state.books)
         due = [super().next_deadline_ns(), books_ns, self.switch.next_deadline_ns()]
-        return min((each for each in due if each is not None), default=None)
+        return earliest(*due)
 
     def timer(self, now: Instant) -> None:
         """Close what is silent, and let a dead man's switch fire."""
