@@ -20,7 +20,7 @@ import enum
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -534,6 +534,7 @@ class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="c
     by: str = ""
     cause: str = ""
     stamps: Stamps = Stamps()
+    deadline_ns: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if not self.account:

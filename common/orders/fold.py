@@ -217,7 +217,7 @@ class Fold:
         books = self.books
         if command.cl_ord_id in books.by_id or self._is_over(command):
             return
-        if self._see(record, command, command.deadline_ns) is not Outcome.SENT:
+        if self._see(record, command) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
         orders = command.orders
@@ -260,8 +260,7 @@ class Fold:
         if command.cl_ord_id in self.books.by_id or self._is_over(command):
             return
         is_cancel = isinstance(command, CancelOrder)
-        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
-        if self._see(record, command, deadline_ns) is not Outcome.SENT:
+        if self._see(record, command) is not Outcome.SENT:
             self._end_attempt(record, command, Outcome.EXPIRED, Reason.EXPIRED, "")
             return
         self._decide(record, command, "sent", Reason.NONE, "")
@@ -298,8 +297,7 @@ class Fold:
             return
         if command.cl_ord_id in self.books.by_id or self._is_over(command):
             return
-        deadline_ns = None if isinstance(command, CancelOrder) else command.deadline_ns
-        outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, deadline_ns, record.stamp_ns)
+        outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, command.deadline_ns, record.stamp_ns)
         if isinstance(command, CancelOrder):
             # The wish stays, whoever refused this attempt to fulfil it.
             self._decide(record, command, "accepted", refused.reason, refused.text)
@@ -330,8 +328,7 @@ class Fold:
             return
         identity = request_identity(refused.request) if refused.request is not None else UNREAD
         remembered = Remembered(identity, (0, 0), "refused", refused.reason, refused.text, record.lsn)
-        self.books.names.put_command(refused.strategy, refused.number, remembered)
-        self._changes.append(CommandDecided(refused.strategy, refused.number, "refused", refused.reason, refused.text))
+        self._remember((refused.strategy, refused.number), remembered)
 
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
         if withdrawn.attempt is not None:
@@ -401,10 +398,10 @@ class Fold:
                 CommandDecided(expired.strategy, expired.number, "expired", Reason.EXPIRED, Reason.EXPIRED.sentence)
             )
 
-    def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder, deadline_ns: int | None) -> Outcome:
+    def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder) -> Outcome:
         if not self.outcomes.held:
-            return decide(Outcome.PENDING, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
-        outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, deadline_ns, record.stamp_ns)
+            return decide(Outcome.PENDING, Evidence.OUTBOUND, command.deadline_ns, record.stamp_ns)
+        outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, command.deadline_ns, record.stamp_ns)
         # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
         self.outcomes.forget(command.attempt)
         return outcome
@@ -461,13 +458,10 @@ class Fold:
 
     def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
         """What was sent was withdrawn after all. It is remembered anew where it has left memory meanwhile."""
-        names, reason = self.books.names, withdrawn.reason
-        known = names.get(command.strategy, command.number)
+        name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
+        known = self.books.names.get(*name)
         identity = known.identity if known is not None else b""
-        attempt = (command.attempt.epoch, command.attempt.counter)
-        remembered = Remembered(identity, attempt, "withdrawn", reason, "", record.lsn)
-        names.put_command(command.strategy, command.number, remembered)
-        self._changes.append(CommandDecided(command.strategy, command.number, "withdrawn", reason))
+        self._remember(name, Remembered(identity, attempt, "withdrawn", withdrawn.reason, "", record.lsn))
 
     def _wish(self, order: Order, command: CancelOrder | CancelAll) -> None:
         if not order.wish_number and not order.is_closed:
@@ -479,8 +473,7 @@ class Fold:
             return
         outcome, reason = ("refused", Reason.UNKNOWN_VENUE) if wished.left_open else ("accepted", Reason.NONE)
         remembered = Remembered(request_identity(wished), (0, 0), outcome, reason, wished.text, record.lsn)
-        self.books.names.put_command(wished.strategy, wished.number, remembered)
-        self._changes.append(CommandDecided(wished.strategy, wished.number, outcome, reason, wished.text))
+        self._remember((wished.strategy, wished.number), remembered)
         self.books.cancel_alls.append((record.stamp_ns, wished))
         for account in self.books.open:
             for order in self.books.open_orders(account):
@@ -551,9 +544,7 @@ class Fold:
 
     def _report(self, record: Record, inbound: Inbound, report: ExecutionReport) -> None:
         venue, books = inbound.account, self.books
-        order = books.by_id.get(report.cl_ord_id)
-        if order is None or order.account != venue:
-            order = self._find(venue, report)
+        order = self._find(venue, report)
         if order is None:
             self._external_report(record, venue, report)
             return
@@ -623,13 +614,15 @@ class Fold:
         """A bust of a trade that a person had booked, and that the venue may never have told."""
         lowered = self.books.ledger.lower_to(leg.owner, report, leg.cum_qty)
         if lowered is not None:
-            leg.fill(lowered)
-            self.books.move(lowered)
             told, booked = report.trade_key, lowered.trade_key
-            self._changes += (
-                OrderChanged(order, EVENTS["H"], trade_key=told, reference_trade_key=booked),
-                PositionMoved(order.account, order.symbol, order.strategy),
-            )
+            busted = OrderChanged(order, EVENTS["H"], trade_key=told, reference_trade_key=booked)
+            self._take_fill(leg, lowered, busted)
+
+    def _take_fill(self, leg: Leg, change: FillChange, told: OrderChanged) -> None:
+        """A change of the ledger that is the leg's moves the position with it; `told` is how its order tells of it."""
+        leg.fill(change)
+        self.books.move(change)
+        self._changes += (told, PositionMoved(told.order.account, told.order.symbol, told.order.strategy))
 
     def _price_by_average(self, order: Order, leg: Leg, avg_px: Decimal) -> None:
         """Fills without a price of their own: AvgPx(6) tells it, where it is of just the fills that are known."""
@@ -640,25 +633,16 @@ class Fold:
             return
         px = rounded_to(px, PRICE_STEP)
         for change in ledger.price(leg.owner, px):
-            leg.fill(change)
-            self.books.move(change)
-            self._changes += (
-                OrderChanged(
-                    order, "trade_correct", trade_key=change.trade_key, reference_trade_key=change.trade_key,
-                    text="its price is from AvgPx(6)",
-                ),
-                PositionMoved(change.account, change.symbol, order.strategy),
-            )  # fmt: skip
+            self._take_fill(leg, change, _corrected(order, change.trade_key, text="its price is from AvgPx(6)"))
 
     def _claimed(self, order: Order, fills: list[FillChange]) -> None:
         """Fills that were counted as nobody's have found their order: now they can be told."""
         for fill in fills:
             if fill.gave_way is not None:
                 self._changes.append(_replaced_by_hand(order, fill, fill.gave_way))
-                continue
-            fee_asset, fee_qty = _fee(fill)
-            last_px = fill.value / fill.qty
-            self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, fee_qty, fee_asset, fill.trade_key))
+            else:
+                last_px, fee = fill.value / fill.qty, _fee(fill)
+                self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, *fee, fill.trade_key))
 
     def _report_changed(
         self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None, before: Standing | None = None
@@ -677,10 +661,9 @@ class Fold:
                 OrderChanged(order, event, trade_key=report.trade_key, text=report.text, reference_trade_key=reference)
             )
         elif change is not None:
-            fee_asset, fee_qty = _fee(change)
             self._changes.append(
                 OrderChanged(
-                    order, event, report.last_qty, report.last_px, fee_qty, fee_asset, report.trade_key, report.maker,
+                    order, event, report.last_qty, report.last_px, *_fee(change), report.trade_key, report.maker,
                     report.text,
                 )
             )  # fmt: skip
@@ -776,10 +759,10 @@ class Fold:
         order = self.books.by_id.get(event.cl_ord_id) or self.books.by_id.get(event.orig_cl_ord_id)
         if order is None or order.account != venue:
             return
-        if event.ambiguous:
-            self._ambiguous(record, order, self._request_id(order, event.cl_ord_id))
-            return
         name = self._request_id(order, event.cl_ord_id)
+        if event.ambiguous:
+            self._ambiguous(record, order, name)
+            return
         self._lingering_ended(record, order, name)
         request = order.request_ended(name)
         if request is None:
@@ -918,8 +901,10 @@ class Fold:
     def _answer(self, record: Record, answer: Answer) -> None:
         if not answer.failed:
             match answer.ask.what:
-                case "order":
-                    self._order_answer(record, answer)
+                case "order" if answer.order is not None:
+                    self._rest_order(record, answer, answer.order)
+                case "order" if answer.not_found:
+                    self._not_found(record, answer)
                 case "open_orders":
                     for told in answer.orders:
                         self._rest_order(record, answer, told)
@@ -931,12 +916,6 @@ class Fold:
                 case "balances":
                     self.books.take_balances(answer.account, answer.balances)
         self._changes.append(Answered(answer))
-
-    def _order_answer(self, record: Record, answer: Answer) -> None:
-        if answer.order is not None:
-            self._rest_order(record, answer, answer.order)
-        elif answer.not_found:
-            self._not_found(record, answer)
 
     def _rest_order(self, record: Record, answer: Answer, told: RestOrder) -> None:
         venue = answer.account
@@ -1025,17 +1004,14 @@ class Fold:
             return False
         answered = was_in_doubt or (leg is not None and leg.answered) or (request is not None and request.answered)
         is_over = answered or is_dead(self.books.session(session, answer.account), connection)
+        told = self.books.account(answer.account).trades_asked.get(answer.ask.symbol)
         closed = is_over and self._window_closed(answer, sent_ns, session, connection)
-        return closed and self._no_stranger(answer, sent_ns)
+        return closed and no_stranger(told, sent_ns, self.books.window_ns(answer.account))
 
     def _window_closed(self, answer: Answer, sent_ns: int, session: str, connection: int) -> bool:
         books = self.books
         line = books.session(session, answer.account)
         return window_closed(answer, line, sent_ns, connection, books.window_ns(answer.account))
-
-    def _no_stranger(self, answer: Answer, sent_ns: int) -> bool:
-        told = self.books.account(answer.account).trades_asked.get(answer.ask.symbol)
-        return no_stranger(told, sent_ns, self.books.window_ns(answer.account))
 
     def _trades_answer(self, record: Record, answer: Answer) -> None:
         ask = answer.ask
@@ -1094,21 +1070,13 @@ class Fold:
             self.books.touched(order, record.lsn)
             if not change.fills:
                 # Told before, without its price or its fee.
-                key = trade.trade_key
-                self._changes.append(OrderChanged(order, EVENTS["G"], trade_key=key, reference_trade_key=key))
-                self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
-                return
-            if change.gave_way is not None:
+                self._changes.append(_corrected(order, trade.trade_key))
+            elif change.gave_way is not None:
                 self._changes.append(_replaced_by_hand(order, change, change.gave_way))
-                self._changes.append(PositionMoved(venue, trade.symbol, order.strategy))
-                return
-            fee_asset, fee_qty = _fee(change)
-            self._changes.append(
-                OrderChanged(
-                    order, "trade", trade.last_qty, trade.last_px, fee_qty, fee_asset, trade.trade_key, trade.maker,
-                )
-            )  # fmt: skip
-            self._differs(venue, order.shown_name, "no such fill", f"trade {trade.trade_key}", "counted it")
+            else:
+                told = (trade.last_qty, trade.last_px, *_fee(change), trade.trade_key, trade.maker)
+                self._changes.append(OrderChanged(order, "trade", *told))
+                self._differs(venue, order.shown_name, "no such fill", f"trade {trade.trade_key}", "counted it")
         elif change.fills > 0:
             self.books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
@@ -1200,13 +1168,8 @@ class Fold:
             if change is None:
                 continue
             left -= missing
-            leg.fill(change)
-            self.books.move(change)
+            self._take_fill(leg, change, OrderChanged(order, "trade", missing, told.px, trade_key=key, text=told.text))
             self.books.touched(order, record.lsn)
-            self._changes += (
-                OrderChanged(order, "trade", missing, told.px, trade_key=key, text=told.text),
-                PositionMoved(*place, order.strategy),
-            )
 
     def _day_began(self, record: Record, told: DayBegan) -> None:
         self.books.begin_day(told)
@@ -1254,6 +1217,11 @@ class Fold:
         keys = self.books.account(venue).last_trade_keys
         if _is_number(trade_key) and int(trade_key) > int(keys.get(symbol, "-1")):
             keys[symbol] = trade_key
+
+
+def _corrected(order: Order, trade_key: str, text: str = "") -> OrderChanged:
+    """A fill is told again, with what it had not."""
+    return OrderChanged(order, EVENTS["G"], trade_key=trade_key, reference_trade_key=trade_key, text=text)
 
 
 def _replaced_by_hand(order: Order, change: FillChange, gave_way: FillChange) -> OrderChanged:
@@ -1305,9 +1273,9 @@ def _is_number(trade_key: str) -> bool:
     return len(trade_key) <= MAX_TRADE_KEY_DIGITS and trade_key.isascii() and trade_key.isdigit()
 
 
-def _fee(change: FillChange) -> tuple[str, Decimal]:
-    """The asset and the fee of one fill, as the ledger has taken it."""
-    return change.fees[0] if change.fees else ("", ZERO)
+def _fee(change: FillChange) -> tuple[Decimal, str]:
+    """The fee of one fill and its asset, as the ledger has taken it."""
+    return change.fees[0][::-1] if change.fees else (ZERO, "")
 
 
 def _standing(order: Order, leg: Leg) -> Standing:

@@ -681,7 +681,7 @@ BUGS: dict[str, Bug] = {
     ),
     "refused-told-sent": Bug(
         "Orders tells that a command was sent which risk refused.",
-        ((Clients, "_send", _instead(_tell_refused_sent)), (Clients, "reply", _instead(_tell_refused_sent))), 30,
+        ((Clients, "reply", _instead(_tell_refused_sent)),), 30,
     ),
     "keep-expired": Bug(
         "Risk never releases the reservation of an attempt that expired.",
