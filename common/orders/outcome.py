@@ -73,19 +73,6 @@ class Outcomes:
         self.held: dict[Attempt, tuple[Outcome, int | None]] = {}
         self._deadlines: list[tuple[int, int, int]] = []
 
-    def __contains__(self, attempt: Attempt) -> bool:
-        """Whether the attempt is pending or sent."""
-        return attempt in self.held
-
-    def get(self, attempt: Attempt) -> Outcome | None:
-        """The attempt's outcome so far; None when it is not expected, final or forgotten."""
-        held = self.held.get(attempt)
-        return None if held is None else held[0]
-
-    def pending(self) -> list[Attempt]:
-        """The attempts of which the log has said nothing yet."""
-        return [attempt for attempt, (outcome, _) in self.held.items() if outcome is Outcome.PENDING]
-
     def expect(self, attempt: Attempt, deadline_ns: int) -> None:
         """From now on the attempt, a new one, is pending; what the log says of it is this object's to decide."""
         self.held[attempt] = (Outcome.PENDING, deadline_ns)

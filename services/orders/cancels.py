@@ -356,7 +356,8 @@ class CancelRequests:
         if not self._accepting:
             return
         for command, target in list(self._accepting.items()):
-            if self._is_carried(target):
+            order = self._books.orders.get(target)
+            if order is None or order.is_closed or order.wish_number:
                 del self._accepting[command]
                 self._keep_accepted(command)
                 self._clients.emit(command[0], CommandOutcome(*self._names.give(), *command, "accepted"))
@@ -384,7 +385,3 @@ class CancelRequests:
             self._accepted[command] = None
             if len(self._accepted) > ACCEPTED_COMMANDS:
                 del self._accepted[next(iter(self._accepted))]
-
-    def _is_carried(self, target: OrderName) -> bool:
-        order = self._books.orders.get(target)
-        return order is None or order.is_closed or order.wish_number > 0

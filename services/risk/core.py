@@ -553,12 +553,10 @@ class RiskCore(Core):
             "left_out_lsns": list(self.state.books.left_out.unaccepted),
             "refuses": JournalLevel.reason_of(self._announced or self._appender.announced),
             "unacknowledged": self._appender.unacknowledged,
-            "outside": self._outside_rows() if self.live else None,
+            "outside": [h.row() for h in outside(self.state.books.holdings(), self._proposals.configured)]
+            if self.live
+            else None,
         }
-
-    def _outside_rows(self) -> list[dict[str, object]]:
-        """What is open or owned where the configuration knows nothing of it."""
-        return [holding.row() for holding in outside(self.state.books.holdings(), self._proposals.configured)]
 
 def _stamped(command: NewOrder | AmendOrder, now: Instant) -> Stamps:
     return Stamps(command.stamps.strategy_ns, command.stamps.orders_ns, now.wall_ns)

@@ -63,7 +63,7 @@ def read_log(core: SessionCore, reader: Reader, from_lsn: int, upto_lsn: int, ma
     except NotThere:
         return ()
     except Damage:
-        if core.reading_alone:
+        if core.taking_up.reading_alone:
             return ()
         raise
 

@@ -106,7 +106,7 @@ class Stopping:
     def exit_when_done(self) -> None:
         """Exit once the connection has ended and everything is durable."""
         emergency = self._records.emergency
-        waiting = emergency.has_unwritten if emergency.active else self._records.appender.unacknowledged
+        waiting = emergency.unwritten if emergency.active else self._records.appender.unacknowledged
         has_left = self._connection.stopping and self._outbox.fix is None
         if self._deadline_ns is not None and has_left and not waiting:
             self._exit("stopped")

@@ -56,12 +56,13 @@ class Gate:
         self.caught_up = False
         self.is_open = False
         self._test_req_id = b""
-        self._test_due_ns: int | None = None
+        self.due_boot_ns: int | None = None
+        """When the question is due again."""
 
     def ask(self, now: Instant) -> None:
         """Ask for the proof: after the logon, and again where the question is unanswered or did not leave."""
         self._test_req_id = b"up-%d" % self._records.history.connection
-        self._test_due_ns = now.boot_ns + TEST_AGAIN_NS
+        self.due_boot_ns = now.boot_ns + TEST_AGAIN_NS
         fix = self._outbox.fix
         if fix is not None and fix.logged_on:
             self._outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
@@ -74,7 +75,7 @@ class Gate:
 
     def in_step(self, now: Instant) -> None:
         """Both sides hold the same numbers."""
-        self._test_req_id, self._test_due_ns = b"", None
+        self._test_req_id, self.due_boot_ns = b"", None
         self.caught_up = True
         self._records.changed(SessionState.CAUGHT_UP, now)
 
@@ -90,15 +91,11 @@ class Gate:
     def connection_died(self) -> None:
         """The next connection begins with nothing proven."""
         self.caught_up = self.is_open = False
-        self._test_req_id, self._test_due_ns = b"", None
-
-    def next_deadline_ns(self) -> int | None:
-        """When the question is due again, in boot time."""
-        return self._test_due_ns
+        self._test_req_id, self.due_boot_ns = b"", None
 
     def timer(self, now: Instant) -> None:
         """Ask again for an answer that did not come."""
-        if self._test_due_ns is not None and now.boot_ns >= self._test_due_ns:
+        if self.due_boot_ns is not None and now.boot_ns >= self.due_boot_ns:
             self.ask(now)
 
 
@@ -411,12 +408,6 @@ class Connection:
             self._unnumbered_ns = None
             self._halt_for = f"{text}, and again: its bytes are in the journal under MsgSeqNum(34)=0"
 
-    def outdone(self, text: str, now: Instant) -> None:
-        """The venue has heard more than the log knows: the log lost what was acknowledged, or somebody else sends in
-        this session's name. Nothing more leaves before a person has looked.
-        """
-        self.close_for_good(text, now)
-
     def close_for_good(self, text: str, now: Instant) -> None:
         """End the connection; before a person has looked there is no other."""
         self._halt_for = text
@@ -549,15 +540,12 @@ class Connection:
 
     # ---- time ----
 
-    @property
-    def due_boot_ns(self) -> int | None:
-        """When the next connection is begun."""
-        return self._connector.due_boot_ns
-
     def next_deadline_ns(self) -> int | None:
-        """When a connection that is neither made nor ended by then is broken off, in boot time."""
+        """When the next connection is begun, or one that is neither made nor ended by then broken off, or the schedule
+        followed, in boot time."""
         dialled_ns = self._successor.deadline_ns if self._successor is not None else None
-        return earliest(self._deadline_ns, dialled_ns)
+        connector_ns, hours_ns = self._connector.due_boot_ns, self.hours.next_deadline_ns()
+        return earliest(self._deadline_ns, dialled_ns, connector_ns, hours_ns)
 
     def timer(self, now: Instant) -> None:
         """Break off what takes too long."""

@@ -119,7 +119,7 @@ class SessionCore(Core):
     # ---- start ----
 
     def started(self, now: Instant) -> None:
-        """See `Core`. Under the latch the journal is waited for as long as an append would be, not longer."""
+        """Under the latch the journal is waited for as long as an append would be, not longer."""
         try:
             self.kill.latch.load()
         except OSError as error:
@@ -132,7 +132,6 @@ class SessionCore(Core):
         self.records.appender.request_epoch(now)
 
     def log_read(self, records: Sequence[Record], now: Instant) -> None:
-        """See `Core`."""
         was_live = self.taking_up.live
         try:
             goes_on = self.taking_up.read(records, now)
@@ -153,11 +152,6 @@ class SessionCore(Core):
         self._unfoldable.append(error)
         self._live_with(self._begin_fold(self._unfoldable), self.taking_up)
         self.started(now)
-
-    @property
-    def reading_alone(self) -> bool:
-        """Whether the log is being read without a journal that answers."""
-        return self.taking_up.reading_alone
 
     def _begin(self, now: Instant) -> None:
         if self.history.state is not SessionState.DISCONNECTED:
@@ -184,7 +178,6 @@ class SessionCore(Core):
     # ---- connecting ----
 
     def connected(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
         if self.connection.is_live(connection):
             self.connection.connected(now)
             self._carry_out(now)
@@ -193,7 +186,6 @@ class SessionCore(Core):
             self.connection.close_if_drained(now)
 
     def closed(self, connection: int, text: str, now: Instant) -> None:
-        """See `Core`."""
         if self.connection.is_live(connection):
             self.connection.ended(text, now)
         elif self.connection.is_successor(connection):
@@ -202,7 +194,6 @@ class SessionCore(Core):
             self.former.ended(text)
 
     def data(self, connection: int, data: bytes, now: Instant) -> None:
-        """See `Core`."""
         if self.connection.is_live(connection) and self.outbox.fix is not None:
             self.outbox.fix.received(data, now)
             self._carry_out(now)
@@ -210,14 +201,12 @@ class SessionCore(Core):
             self.former.data(data, now)
 
     def blocked(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
         if self.connection.is_live(connection):
             self.outbox.block()
         elif self.former.is_it(connection):
             self.former.outbox.block()
 
     def writable(self, connection: int, now: Instant) -> None:
-        """See `Core`."""
         if self.connection.is_live(connection):
             self.outbox.unblock(now)
             self.resender.go_on(now)
@@ -226,7 +215,7 @@ class SessionCore(Core):
             self.former.writable(now)
 
     def unwritten(self, connection: int, writes: Sequence[Write], now: Instant) -> None:
-        """See `Core`: what adds risk is withdrawn, the rest leaves behind its filler."""
+        """What adds risk is withdrawn, the rest leaves behind its filler."""
         if self.connection.is_live(connection) and not self.outbox.put_back([write.data for write in writes], now):
             self.connection.break_off("what the venue asked for again was not written in time", now)
 
@@ -262,7 +251,8 @@ class SessionCore(Core):
             self._garbled += effect.code == "garbled"
             self.note(effect.level.value, effect.code, text=effect.text)
             if effect.code == ASKS_BEYOND_SENT:
-                self.connection.outdone(effect.text, now)
+                # The log lost what was acknowledged, or somebody else sends in this session's name.
+                self.connection.close_for_good(effect.text, now)
             elif effect.code == LOGON_NOT_IN_STEP:
                 self.connection.refused_by_log(effect.text, now)
 
@@ -301,7 +291,6 @@ class SessionCore(Core):
     # ---- links ----
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
-        """See `Core`."""
         if isinstance(message, ControlRequest):
             self.effects.append(Send("control", self.by_hand.act(message, now), peer))
             self._carry_out(now)
@@ -410,25 +399,21 @@ class SessionCore(Core):
     # ---- time ----
 
     def next_deadline_ns(self) -> int | None:
-        """See `Core`."""
         fix = self.outbox.fix
-        times = (
+        return earliest(
             self.records.appender.next_deadline_ns(),
             *self.taking_up.next_deadlines_ns(),
-            self.connection.due_boot_ns,
             self.connection.next_deadline_ns(),
-            self.connection.hours.next_deadline_ns(),
             *self.stopping.deadlines_ns(),
-            self.gate.next_deadline_ns(),
+            self.gate.due_boot_ns,
             self.former.next_deadline_ns(),
-            self.resender.next_deadline_ns(),
-            self.kill.next_deadline_ns(),
+            self.resender.due_boot_ns,
+            self.kill.due_boot_ns,
             self._emergency_due_ns(),
             self._mend_ns,
             self.outbox.next_deadline_ns() if fix is not None else None,
             fix.next_deadline_ns() if fix is not None else None,
         )
-        return earliest(*times)
 
     def _emergency_due_ns(self) -> int | None:
         """When an unanswered journal is away, under the latch."""
@@ -437,7 +422,6 @@ class SessionCore(Core):
         return self.records.appender.away_from_ns()
 
     def timer(self, now: Instant) -> None:
-        """See `Core`."""
         self.records.appender.timer(now)
         self.taking_up.timer(now)
         self._mend_emergency(now)
@@ -463,16 +447,15 @@ class SessionCore(Core):
         self.stopping.exit_when_late(now)
 
     def turn_ended(self, now: Instant) -> None:
-        """See `Core`."""
         self._end_cancelling(now)
-        if self.emergency.active and self.emergency.has_unwritten and not self.emergency.failure:
+        if self.emergency.active and self.emergency.unwritten and not self.emergency.failure:
             self._flush_emergency(now)
         self.records.appender.turn_ended(now)
 
     # ---- stop ----
 
     def stop(self, now: Instant) -> None:
-        """See `Core`: cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
+        """Cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
         if self.stopping.begin(now):
             self._go_on_stopping(now)
 
@@ -490,7 +473,6 @@ class SessionCore(Core):
     # ---- status ----
 
     def status(self, now: Instant) -> dict[str, object]:
-        """See `Core`."""
         history, fix, rate = self.history, self.outbox.fix, self.outbox.rate
         offset_ns = fix.last_sending_time_offset_ns if fix is not None else 0
         heard_ns = fix.last_received_boot_ns if fix is not None else 0

@@ -71,7 +71,8 @@ class HandOvers:
         self.done: dict[str, int] = {}
         self.whole: set[str] = set()
         self.lost_from = 0
-        self._under_way = ""
+        self.under_way = ""
+        """Whose records follow, which are of the past; "" for the living session's own."""
 
     def see(self, payload: Payload) -> bool:
         """Fold one of the session's records; whether it is a frame of a hand-over and nothing else."""
@@ -82,38 +83,33 @@ class HandOvers:
             if (said := _LOST.fullmatch(payload.text)) is not None:
                 self.lost_from = int(said["first"])
                 return True
-        if self._under_way:
-            self.done[self._under_way] += 1
+        if self.under_way:
+            self.done[self.under_way] += 1
         else:
             # The living session's own words again, which go on from there.
             self.lost_from = 0
         return False
 
-    @property
-    def under_way(self) -> bool:
-        """Whether the records that follow are a file's, and so of the past."""
-        return bool(self._under_way)
-
     def new_epoch(self) -> None:
         """The session writes under another epoch from here on: a hand-over under way has ended where it stands."""
-        self._under_way = ""
+        self.under_way = ""
 
     def dump(self) -> tuple[list[tuple[str, int]], list[str], str]:
         """Everything folded but `lost_from`, for a snapshot."""
-        return list(self.done.items()), sorted(self.whole), self._under_way
+        return list(self.done.items()), sorted(self.whole), self.under_way
 
     def load(self, done: list[tuple[str, int]], whole: list[str], under_way: str, lost_from: int) -> None:
         """What `dump` gave, and `lost_from`."""
-        self.done, self.whole, self._under_way, self.lost_from = dict(done), set(whole), under_way, lost_from
+        self.done, self.whole, self.under_way, self.lost_from = dict(done), set(whole), under_way, lost_from
 
     def _frame(self, name: str, first: str | None) -> None:
         if first is None:
             self.whole.add(name)
-            self._under_way = ""
+            self.under_way = ""
         else:
             # Said in full, so that reading it twice counts it once.
             self.done[name] = int(first) - 1
-            self._under_way = name
+            self.under_way = name
 
 
 SUFFIX = ".emergency"
@@ -138,7 +134,8 @@ class Emergency:
         self._size_bytes = size_bytes
         self._file: EmergencyFile | None = None
         self.epoch = 0
-        self._unwritten: list[Entry] = []
+        self.unwritten: list[Entry] = []
+        """What `flush` is to make durable."""
         self._number = 0
         self.name = ""
         self.active = False
@@ -150,9 +147,9 @@ class Emergency:
         self.close()
         self.active = False
         # The journal does not know what epochs files were given while it was away: a name is never used twice.
-        used = max(self.epoch, self.last_epoch(), *map(self._epoch_of, handed_over), 0)
+        used = max((self.epoch, *map(self._epoch_of, (*self._names(), *handed_over))))
         self.epoch, self._number = max(epoch, used + 1), 0
-        self._unwritten.clear()
+        self.unwritten.clear()
         self.name = f"{self._prefix}{self.epoch}{SUFFIX}"
         try:
             self._file = EmergencyFile.create(
@@ -178,10 +175,6 @@ class Emergency:
                 self._files.remove(path)
         return found
 
-    def last_epoch(self) -> int:
-        """The highest epoch that a file is named for."""
-        return max((self._epoch_of(name) for name in self._names()), default=0)
-
     def discard(self, name: str) -> None:
         """The journal has all of it. A failure leaves the file, and the next life finds it handed over already."""
         if name == self.name:
@@ -195,33 +188,28 @@ class Emergency:
     def add_record(self, kind: int, payload: Payload) -> int:
         """Queue one record of this turn. Returns its number in the file."""
         self._number += 1
-        self._unwritten.append(Entry(kind, self._writer, self.epoch, self._number, encode(payload)))
+        self.unwritten.append(Entry(kind, self._writer, self.epoch, self._number, encode(payload)))
         return self._number
 
     def flush(self, now: Instant) -> int:
         """Make the turn's records durable. Returns the last number that is; after a failure, which shows, nothing
         more is.
         """
-        if not self._unwritten or self.failure or self._file is None:
-            return self._number - len(self._unwritten)
+        if not self.unwritten or self.failure or self._file is None:
+            return self._number - len(self.unwritten)
         try:
-            self._file.append(self._unwritten, now.wall_ns)
+            self._file.append(self.unwritten, now.wall_ns)
         except (JournalError, OSError) as error:
             self.failure = str(error)
-            return self._number - len(self._unwritten)
-        self._unwritten.clear()
+            return self._number - len(self.unwritten)
+        self.unwritten.clear()
         return self._number
 
     def take_unwritten(self) -> list[Payload]:
         """What `flush` could not make durable, in order; it is not this file's any more."""
-        payloads = [_decode(entry.payload) for entry in self._unwritten]
-        self._unwritten.clear()
+        payloads = [_decode(entry.payload) for entry in self.unwritten]
+        self.unwritten.clear()
         return payloads
-
-    @property
-    def has_unwritten(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self._unwritten)
 
     def close(self) -> None:
         """Give the file back; what was flushed stays."""

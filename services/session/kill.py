@@ -187,7 +187,8 @@ class KillSwitch:
         self._requests = KillRequests()
         self._by_id: set[str] = set()
         self._refused: set[str] = set()
-        self._round_ns: int | None = None
+        self.due_boot_ns: int | None = None
+        """When the next round is due."""
         self._conclusive_ns = 0
 
     @property
@@ -236,7 +237,7 @@ class KillSwitch:
         """Release the latch; False where the disk does not take it."""
         if not self.latch.release():
             return False
-        self._round_ns = None
+        self.due_boot_ns = None
         self._records.append(OperatorAct(f"session@{self._session}", "resume", by), now)
         self._records.changed(SessionState.UNLATCHED, now, by)
         return True
@@ -244,7 +245,7 @@ class KillSwitch:
     def begin(self, now: Instant) -> None:
         """Start cancelling where the latch holds and something may be open yet."""
         if self.latched and not self.done:
-            self._round_ns = now.boot_ns
+            self.due_boot_ns = now.boot_ns
 
     def logged_on(self, now: Instant) -> None:
         """What was confirmed on an earlier connection says nothing of what came after it: begin anew."""
@@ -263,7 +264,7 @@ class KillSwitch:
         """
         self._conclusive_ns = now.boot_ns + self._dialect.profile.window_ns
         self._forget_asked()
-        self._round_ns = None
+        self.due_boot_ns = None
 
     def _forget_asked(self) -> None:
         self._requests.forget()
@@ -292,20 +293,16 @@ class KillSwitch:
             self.begin(now)
         self._finish(now)
 
-    def next_deadline_ns(self) -> int | None:
-        """When the next round is due, in boot time."""
-        return self._round_ns
-
     def timer(self, now: Instant) -> None:
         """Send the round's cancels."""
-        if self._round_ns is None or now.boot_ns < self._round_ns:
+        if self.due_boot_ns is None or now.boot_ns < self.due_boot_ns:
             return
-        self._round_ns = now.boot_ns + ROUND_NS
+        self.due_boot_ns = now.boot_ns + ROUND_NS
         fix = self._outbox.fix
         if fix is None or not fix.logged_on:
             return
         self._finish(now)
-        if self._round_ns is not None:
+        if self.due_boot_ns is not None:
             self._round(now)
 
     def _round(self, now: Instant) -> None:
@@ -325,7 +322,7 @@ class KillSwitch:
         awaited = {symbol for symbol in busy if self._requests.is_awaited(What("symbol", symbol))}
         self._cancel_some([order for order in left if order.symbol in awaited], UNANSWERED_PACE, now)
         if self._cancel_some([order for order in left if order.symbol not in awaited], PACE, now):
-            self._round_ns = now.boot_ns + PACED_NS
+            self.due_boot_ns = now.boot_ns + PACED_NS
 
     def _cancel_some(self, orders: list[OpenOrder], pace: int, now: Instant) -> bool:
         """Cancel, or ask about, the first `pace` of the orders for which it is time; whether more are left."""
@@ -428,8 +425,8 @@ class KillSwitch:
             self.confirmed.add(subject)
         elif kind == "order":
             self._refused.add(subject)
-        if self._round_ns is not None:
-            self._round_ns = now.boot_ns
+        if self.due_boot_ns is not None:
+            self.due_boot_ns = now.boot_ns
 
     def _confirmed(self, symbol: str) -> None:
         """The venue has cancelled the whole symbol: what a dead connection sent and nobody heard of is not there."""
@@ -442,9 +439,9 @@ class KillSwitch:
     def _finish(self, now: Instant) -> None:
         """Everything confirmed and nothing in the table: that is what the log is told."""
         history = self._records.history
-        if self._round_ns is None or len(history.orders) or not self.confirmed.issuperset(self._symbols):
+        if self.due_boot_ns is None or len(history.orders) or not self.confirmed.issuperset(self._symbols):
             return
-        self._round_ns = None
+        self.due_boot_ns = None
         self.done = True
         whole = sorted(self.confirmed - self._by_id)
         text = f"nothing is open: {', '.join(whole) or 'no symbol'} cancelled and confirmed"

@@ -65,6 +65,12 @@ class _Dump(msgspec.Struct, array_like=True, frozen=True):
     nonces: Nonces | None = None
 
 
+_AS_IT_STANDS = (
+    "generation", "connection", "next_outbound", "next_inbound", "state", "sender_comp_id", "halted",
+    "logged_out_by_hand", "latched", "reset_wanted", "first_kept",
+)  # fmt: skip
+"""What of a history stands in its dump by the same name, in the order of that."""
+
 FOLD_VERSION = 2
 """See `common.actor.snapshots.Foldable`."""
 
@@ -177,17 +183,7 @@ class Folded:
         return (
             self.lsn,
             self.highest_epoch,
-            h.generation,
-            h.connection,
-            h.next_outbound,
-            h.next_inbound,
-            h.state,
-            h.sender_comp_id,
-            h.halted,
-            h.logged_out_by_hand,
-            h.latched,
-            h.reset_wanted,
-            h.first_kept,
+            *(getattr(h, name) for name in _AS_IT_STANDS),
             [(number, *sent) for number, sent in h.sent.items()],
             orders,
             attempts,
@@ -209,16 +205,10 @@ def load_folded(
     folded.left_out.load(dump.left_out, dump.lsn)
     folded.lsn, folded.highest_epoch = dump.lsn, dump.highest_epoch
     h = folded.history
-    h.generation, h.connection = dump.generation, dump.connection
-    h.next_outbound, h.next_inbound = dump.next_outbound, dump.next_inbound
-    h.state, h.sender_comp_id = dump.state, dump.sender_comp_id
-    h.halted, h.logged_out_by_hand = dump.halted, dump.logged_out_by_hand
-    h.latched, h.reset_wanted = dump.latched, dump.reset_wanted
-    h.first_kept, h.logon_ns = dump.first_kept, dump.logon_ns
+    for name in (*_AS_IT_STANDS, "logon_ns", "venue_told", "contracts_told", "named", "venue_log"):
+        setattr(h, name, getattr(dump, name))
     # A snapshot of a time without this field does not tell it: as if no number had been set by hand.
     h.numbers_began = dump.numbers_began or dump.generation
-    h.venue_told, h.contracts_told, h.named = dump.venue_told, dump.contracts_told, dump.named
-    h.venue_log = dump.venue_log
     former_ms = max(dump.nonce_ms, dump.logon_ns // NS_PER_MS)
     h.nonces = dump.nonces or Nonces(former_ms, former_ms)
     for number, raw, attempt, cl_ord_id, risky in dump.sent:

@@ -61,7 +61,8 @@ class Resender:
         self._answers: deque[_Answer] = deque()
         self._unreceived: list[GapFilled] = []
         self._durable = 0
-        self._due_ns: int | None = None
+        self.due_boot_ns: int | None = None
+        """When an answer that the venue's rate has cut goes on."""
         self._highest = (0, 0)  # generation and BeginSeqNo(7)
         self._repeats = 0
         self._asked_ns = 0
@@ -105,16 +106,12 @@ class Resender:
         self._wanted.clear()
         self._answers.clear()
         self._durable = 0
-        self._due_ns = None
-
-    def next_deadline_ns(self) -> int | None:
-        """When an answer that the venue's rate has cut goes on, in boot time."""
-        return self._due_ns
+        self.due_boot_ns = None
 
     def go_on(self, now: Instant) -> None:
         """The socket takes more, or the rate allows more."""
-        if self._due_ns is None or now.boot_ns >= self._due_ns:
-            self._due_ns = None
+        if self.due_boot_ns is None or now.boot_ns >= self.due_boot_ns:
+            self.due_boot_ns = None
             self._give(now)
 
     def renumbered(self) -> None:
@@ -150,7 +147,7 @@ class Resender:
             if part < end:
                 self._answers.appendleft(_Answer(max(begin, part + 1), end, append_number))
             if part < begin:
-                self._due_ns = outbox.rate.next_room_ns(now)
+                self.due_boot_ns = outbox.rate.next_room_ns(now)
                 return
             outbox.resend(begin, part, messages, now)
 

@@ -76,8 +76,8 @@ def test_a_reader_that_expected_it_and_one_that_did_not_agree(
                     ends[name] = outcome
     if "late" in ends:
         assert ends["late"] is ends["expecting"]
-    elif late.get(A) is Outcome.SENT:
-        assert expecting.get(A) is Outcome.SENT
+    elif A in late.held and late.held[A][0] is Outcome.SENT:
+        assert expecting.held[A][0] is Outcome.SENT
 
 
 def test_expiry_is_reported_once_earliest_deadline_first() -> None:
@@ -88,7 +88,7 @@ def test_expiry_is_reported_once_earliest_deadline_first() -> None:
     assert outcomes.stamp(40) == []
     assert outcomes.stamp(60) == [Attempt(1, 1), Attempt(1, 2)]
     assert outcomes.stamp(60) == []
-    assert outcomes.pending() == [Attempt(1, 3)]
+    assert outcomes.held == {Attempt(1, 3): (Outcome.PENDING, 90)}
     outcomes.forget(Attempt(1, 3))
     assert not outcomes.held
 

@@ -382,7 +382,7 @@ def slow_and_killed(tmp_path: Path, *, dead: bool) -> SlowDisk:
 
 def test_under_the_latch_a_journal_that_answers_is_waited_for_however_slow_the_disk(tmp_path: Path) -> None:
     world = slow_and_killed(tmp_path, dead=False)
-    assert not world.core.reading_alone
+    assert not world.core.taking_up.reading_alone
     world.read()
     run_down(world, 15)
     assert kill_state(world) == "clear" and not world.core.status(world.now)["emergency"]
@@ -390,7 +390,7 @@ def test_under_the_latch_a_journal_that_answers_is_waited_for_however_slow_the_d
 
 def test_a_journal_that_is_back_while_the_log_is_read_without_it_is_the_journal(tmp_path: Path) -> None:
     world = slow_and_killed(tmp_path, dead=True)
-    assert world.core.reading_alone
+    assert world.core.taking_up.reading_alone
     world.journal.dead = False
     world.advance(300)
     world.read()
