@@ -13,11 +13,14 @@ connection. Over REST it is so when
 - all trades of the symbol were told after that too, each of an order that is known.
 """
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from common.fix.wire import parse_utc_timestamp
 from common.instant import NS_PER_S
 from common.messages import Answer, SessionState
+
+if TYPE_CHECKING:
+    from common.orders.books import SessionBooks, TradesAsked
 
 CLOCK_MARGIN_NS: Final = NS_PER_S
 """How far the venue's clock may be ahead of ours: more than its own check of SendingTime(52) lets pass."""
@@ -26,44 +29,6 @@ _SENDING_TIME: Final = b"\x0152="
 
 DOWN: Final = frozenset({SessionState.DISCONNECTED, SessionState.HALTED, SessionState.LOGGED_OUT_BY_HAND})
 """A session's states in which it has no connection."""
-
-
-class Line(Protocol):
-    """What the log last said of a venue's session; `down_lsn` is where the end of its last connection stands, and
-    `up_lsn` where the venue let it log on last."""
-
-    @property
-    def connection(self) -> int:
-        """The number of the last connection."""
-
-    @property
-    def state(self) -> str:
-        """One of `SessionState`."""
-
-    @property
-    def down_lsn(self) -> int:
-        """0 where no connection has ended."""
-
-    @property
-    def up_lsn(self) -> int:
-        """0 where none has logged on."""
-
-    @property
-    def up_connection(self) -> int:
-        """The connection that logged on there."""
-
-
-class TradesTold(Protocol):
-    """The last time that REST told all trades of a symbol: its clock then, and how many were of orders unknown to
-    us."""
-
-    @property
-    def venue_ns(self) -> int:
-        """Unix time by the venue's clock."""
-
-    @property
-    def strangers(self) -> int:
-        """Trades of orders that are neither ours nor known as somebody else's."""
 
 
 def sending_ns(raw: bytes, stamp_ns: int) -> int:
@@ -81,7 +46,7 @@ def sending_ns(raw: bytes, stamp_ns: int) -> int:
         return stamp_ns
 
 
-def is_dead(line: Line, connection: int) -> bool:
+def is_dead(line: "SessionBooks", connection: int) -> bool:
     """Whether the connection that carried a message has ended."""
     return line.connection > connection or line.state in DOWN
 
@@ -92,7 +57,7 @@ def unknown_over_fix(asked_on: int, sent_on: int, window_ns: int, *, answered: b
     return (answered or asked_on > sent_on) and not window_ns
 
 
-def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, window_ns: int) -> bool:
+def window_closed(answer: Answer, line: "SessionBooks", sent_ns: int, connection: int, window_ns: int) -> bool:
     """Whether, when this was asked and answered, nothing sent at `sent_ns` on that connection could still take
     effect."""
     # A venue that has answered a request with "timed out" is done with it when its window has closed, whether or not
@@ -106,6 +71,6 @@ def window_closed(answer: Answer, line: Line, sent_ns: int, connection: int, win
     return asked_after and answer.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS
 
 
-def no_stranger(told: TradesTold | None, sent_ns: int, window_ns: int) -> bool:
+def no_stranger(told: "TradesAsked | None", sent_ns: int, window_ns: int) -> bool:
     """Whether all trades of the symbol were told after the window too, each of an order that is known."""
     return told is not None and told.venue_ns > sent_ns + window_ns + CLOCK_MARGIN_NS and not told.strangers

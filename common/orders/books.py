@@ -32,7 +32,7 @@ from common.orders.absence import DOWN
 from common.orders.belief import order_of
 from common.orders.facts import Holding, KnownVenues, VenueFacts
 from common.orders.fills import FillChange
-from common.orders.forgotten import Forgotten, ForgottenOrder, MemoryForgotten
+from common.orders.forgotten import Forgotten, ForgottenOrder
 from common.orders.ledger import MAX_RETIRED_FILLS, FillLedger
 from common.orders.leg import Leg
 from common.orders.names import REMEMBERED_COMMANDS, Names, Remembered
@@ -249,7 +249,7 @@ class Books:
         `left_out` says which records to leave out.
         """
         self._leaving = leaving
-        self._memory: Forgotten = MemoryForgotten() if memory is None else memory
+        self._memory: Forgotten = Forgotten() if memory is None else memory
         self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(accounts)
         self.orders: dict[OrderName, Order] = {}
@@ -703,12 +703,8 @@ class Books:
 
     def strangers(self, venue: str, symbol: str) -> list[str]:
         """The OrderID(37) of each order that has fills and that nobody has named yet: it may be one of ours."""
-        places = [place for place in self.unclaimed if place[:2] == (venue, symbol)]
-        return [place[2] for place in places if not self._is_named(place)]
-
-    def _is_named(self, place: tuple[str, str, str]) -> bool:
-        external = self.externals.get(place)
-        return external is not None and bool(external.order.cl_ord_id)
+        named = {place for place, external in self.externals.items() if external.order.cl_ord_id}
+        return [place[2] for place in self.unclaimed if place[:2] == (venue, symbol) and place not in named]
 
     def cancel_alls_at(self, stamp_ns: int) -> list[CancelAll]:
         """The commands to cancel many that may still meet what was under way when they came; the others are dropped."""

@@ -1,4 +1,4 @@
-"""The port to what has left the books' memory and must be known for ever: fills by trade identity, and ClOrdIDs(11).
+"""What has left the books' memory and must be known for ever: fills by trade identity, and ClOrdIDs(11).
 
 A fill that is told again years later must not count again, and a bust of it must find it. So nothing leaves memory but
 into here, and what memory does not have is looked up here before it is taken for new.
@@ -6,12 +6,12 @@ into here, and what memory does not have is looked up here before it is taken fo
 Rows of fills are never changed. Each holds all fills of one trade identity as they were when they left memory, before
 a record was folded, and bears that record's LSN; what comes back, is changed and leaves again is another row. A look-up
 says at which record it is made and sees no later row: whoever reads the log again finds at each record what its first
-reader found there, however far the rows go by now. The real one is a file (`common.orders.index_file`).
+reader found there, however far the rows go by now. That of a process is a file (`common.orders.index_file`).
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,30 +37,6 @@ class LookUpFailed(OSError):
     """
 
 
-class Forgotten(Protocol):
-    """What has left memory, complete as of the record that is being folded. A look-up raises LookUpFailed where it
-    cannot be made."""
-
-    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
-        """All fills of this identity leave memory before record `lsn` is folded."""
-
-    def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
-        """Those fills as they left memory last, at record `lsn`; none where they never did. They are the caller's."""
-
-    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        """The trade identities with this ExecID(17), of whatever generation, that had left memory at record `lsn`:
-        latest first."""
-
-    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
-        """By record `lsn` an order left memory: what is told under one of these ClOrdIDs(11) is about it."""
-
-    def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
-        """The order of ours that it names; None for one that never left memory, or that is none of ours."""
-
-    def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
-        """That order with its instrument and side."""
-
-
 def latest_first(*left: Mapping[str, int]) -> list[str]:
     """Trade identities by the record at which each left memory first, whichever of `left` knows of it."""
     first: dict[str, int] = {}
@@ -75,8 +51,11 @@ def exec_id_of(trade_key: str) -> str:
     return trade_key.partition("/")[2]
 
 
-class MemoryForgotten(Forgotten):
-    """What has left the books' memory, in memory: for as long as its process lives, and without a bound."""
+class Forgotten:
+    """What has left the books' memory, complete as of the record that is being folded; here in memory again, for as
+    long as its process lives and without a bound. A look-up of one that is a file raises LookUpFailed where it cannot
+    be made.
+    """
 
     def __init__(self) -> None:
         """Nothing has left memory."""
@@ -86,6 +65,7 @@ class MemoryForgotten(Forgotten):
         self._ended: dict[tuple[str, int], ForgottenOrder] = {}
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
+        """All fills of this identity leave memory before record `lsn` is folded."""
         rows = self._fills[trade_id]
         if not rows or rows[-1][0] < lsn:
             rows.append((lsn, _copied(fills)))
@@ -94,12 +74,15 @@ class MemoryForgotten(Forgotten):
             self._by_exec_id[(*trade_id[:2], exec_id)].setdefault(trade_id[2], lsn)
 
     def fills(self, trade_id: TradeId, lsn: int) -> list[Fill]:
+        """Those fills as they left memory last, at record `lsn`; none where they never did. They are the caller's."""
         for put_lsn, fills in reversed(self._fills.get(trade_id, ())):
             if put_lsn <= lsn:
                 return _copied(fills)
         return []
 
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
+        """The trade identities with this ExecID(17), of whatever generation, that had left memory at record `lsn`:
+        latest first."""
         keys = latest_first(self.keys_left(venue, symbol, exec_id, lsn))
         return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
 
@@ -110,14 +93,17 @@ class MemoryForgotten(Forgotten):
         return {key: put_lsn for key, put_lsn in keys.items() if put_lsn <= lsn}
 
     def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
+        """By record `lsn` an order left memory: what is told under one of these ClOrdIDs(11) is about it."""
         name = order[:2]
         self._names.update(dict.fromkeys(cl_ord_ids, name))
         self._ended[name] = order
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
+        """The order of ours that it names; None for one that never left memory, or that is none of ours."""
         return self._names.get(cl_ord_id)
 
     def order_of(self, cl_ord_id: str) -> ForgottenOrder | None:
+        """That order with its instrument and side."""
         name = self.name_of(cl_ord_id)
         return None if name is None else self._ended.get(name)
 

@@ -1,43 +1,54 @@
-"""The port to the index of what has left memory: commands and orders by name, orders by ClOrdID(11), fills by trade.
+"""The index of what has left memory: commands and orders by name, orders by ClOrdID(11), fills by trade.
 
 The index is a cache of the log that outlives the log's own retention: rebuilt by reading the log again, never the
-source of anything. Looking up is one key at a time, never a scan. The real one is a file
+source of anything. Looking up is one key at a time, never a scan. That of a process is a file
 (`common.orders.index_file`).
 """
 
-from typing import Protocol
-
 from common.messages import OrderEvent
 from common.orders.books import Books, Leaving, OrderName
-from common.orders.forgotten import Forgotten, MemoryForgotten
+from common.orders.forgotten import Forgotten
 from common.orders.names import Remembered
 from common.orders.order_state import Order
 from common.orders.views import standing_order
 
 
-class Index(Forgotten, Protocol):
-    """Rows that were put are found at once; they are safe from a dead process once they were written."""
+class Index(Forgotten):
+    """Rows that were put are found at once; they are safe from a dead process once they were written.
 
-    complete: bool
-    """Whether everything that ever left memory is in it: then what is not found was never there."""
-    covered_lsn: int
-    """What left memory by this record is in it: a replay need not put it again."""
-    failure: str
-    """Why rows cannot be written or read now; "" where they can."""
-    made_anew: str
-    """Why the one that stood there before could not be used; "" where it could."""
+    This one ends with its process, and writes nothing: everything in it is in the log.
+
+    `complete`: everything that ever left memory is in it, so that what is not found was never there. What left memory
+    by the record `covered_lsn` is in it: a replay need not put it again. `failure` says why rows cannot be written or
+    read now, and `made_anew` why the one that stood there before could not be used; "" where they can, and it could.
+    """
+
+    def __init__(self) -> None:
+        """Empty, and complete as long as the log is read from its start."""
+        super().__init__()
+        self.complete = True
+        self.covered_lsn = 0
+        self.failure = self.made_anew = ""
+        self._commands: dict[tuple[str, int], Remembered] = {}
+        self._orders: dict[tuple[str, int], OrderEvent] = {}
 
     def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
         """What became of a command."""
+        self._commands[strategy, number] = remembered
 
     def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
         """A closed order as it ended, with every ClOrdID(11) that was about it."""
+        name = (order.strategy, order.number)
+        self._orders[name] = order
+        self._names.update(dict.fromkeys(cl_ord_ids, name))
 
     def command(self, strategy: str, number: int) -> Remembered | None:
         """What became of a command; None when it is not there."""
+        return self._commands.get((strategy, number))
 
     def order(self, strategy: str, number: int) -> OrderEvent | None:
         """An order as it ended; None when it is not there."""
+        return self._orders.get((strategy, number))
 
     def flush(self, lsn: int) -> None:
         """The log was applied up to `lsn`: write what was put, if it is enough for a portion, and how far the log is
@@ -61,36 +72,3 @@ class IntoIndex(Leaving):
     def command_left(self, books: Books, name: OrderName, remembered: Remembered) -> None:
         if books.lsn > self._index.covered_lsn:
             self._index.put_command(*name, remembered)
-
-
-class MemoryIndex(MemoryForgotten, Index):
-    """An index that ends with its process: everything in it is in the log."""
-
-    def __init__(self) -> None:
-        """Empty, and complete as long as the log is read from its start."""
-        super().__init__()
-        self.complete = True
-        self.covered_lsn = 0
-        self.failure = self.made_anew = ""
-        self._commands: dict[tuple[str, int], Remembered] = {}
-        self._orders: dict[tuple[str, int], OrderEvent] = {}
-
-    def put_command(self, strategy: str, number: int, remembered: Remembered) -> None:
-        self._commands[strategy, number] = remembered
-
-    def put_order(self, order: OrderEvent, cl_ord_ids: list[str]) -> None:
-        name = (order.strategy, order.number)
-        self._orders[name] = order
-        self._names.update(dict.fromkeys(cl_ord_ids, name))
-
-    def command(self, strategy: str, number: int) -> Remembered | None:
-        return self._commands.get((strategy, number))
-
-    def order(self, strategy: str, number: int) -> OrderEvent | None:
-        return self._orders.get((strategy, number))
-
-    def flush(self, lsn: int) -> None:
-        """There is nothing to keep."""
-
-    def write(self, lsn: int) -> None:
-        """There is nothing to keep."""

@@ -27,7 +27,7 @@ from crc32c import crc32c
 from common.messages import UNDECODABLE, OlderOrderEvent, OrderEvent, upgraded
 from common.orders.fills import Fill
 from common.orders.forgotten import ForgottenOrder, LookUpFailed, TradeId, exec_id_of, latest_first
-from common.orders.index import MemoryIndex
+from common.orders.index import Index
 from common.orders.names import Remembered
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ class _NoIndex(Exception):
     """What stands there is no index that this program can read; the text says why."""
 
 
-class _OverFile(MemoryIndex):
+class _OverFile(Index):
     """What has left memory, in memory until it is in the file, and looked up there behind that."""
 
     def __init__(self, path: Path) -> None:

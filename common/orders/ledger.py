@@ -16,7 +16,7 @@ from common.messages import (
     ExecutionReport,
 )
 from common.orders.fills import Fill, FillChange, FillRow, RetiredRow
-from common.orders.forgotten import Forgotten, MemoryForgotten, TradeId, exec_id_of
+from common.orders.forgotten import Forgotten, TradeId, exec_id_of
 from common.orders.numbers import ZERO, is_plausible
 from common.orders.words import (
     CHANGES_OF_FILLS,
@@ -55,7 +55,7 @@ class FillLedger:
         no fee, and the fill counts without it.
         """
         self._base_of = base_of
-        self._forgotten: Forgotten = MemoryForgotten() if forgotten is None else forgotten
+        self._forgotten: Forgotten = Forgotten() if forgotten is None else forgotten
         self._fills: dict[TradeId, list[Fill]] = {}
         self._keys: dict[str, list[TradeId]] = {}
         self._retired: dict[TradeId, None] = {}
@@ -81,11 +81,6 @@ class FillLedger:
         """Whether this very word of the venue on that order was counted already."""
         fill = self._find((venue, symbol, trade_key), owner, order_id)
         return fill is not None and fill.told
-
-    def owner(self, venue: str, symbol: str, trade_key: str, order_id: str = "") -> str | None:
-        """Whose fill it is; None for one that is not known."""
-        fill = self._find((venue, symbol, trade_key), "", order_id)
-        return None if fill is None else fill.owner
 
     def _under(self, trade_id: TradeId) -> list[Fill]:
         """All fills of that identity, which are in memory from now on."""

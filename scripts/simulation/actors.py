@@ -31,7 +31,7 @@ from common.messages import (
 )
 from common.nonce_file import NonceFile
 from common.orders.facts import facts_of
-from common.orders.index import IntoIndex, MemoryIndex
+from common.orders.index import Index, IntoIndex
 from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
@@ -198,7 +198,7 @@ def _orders(world: Stage) -> Actor:
         watched = {name: Watched(*vigil) for name, vigil in world.plan.vigils.items()}
         settings = msgspec.structs.replace(settings, strategies=watched)
         facts = {name: account.facts for name, account in settings.accounts.items()}
-        index = MemoryIndex()
+        index = Index()
 
         def load(data: bytes) -> FoldedOrders:
             return FoldedOrders(load_books(data, facts, bounds=BOUNDS, memory=index, leaving=IntoIndex(index)))
@@ -228,7 +228,7 @@ def _risk(world: Stage) -> Actor:
         # Without the rates that it tells the log once a minute: a record more would move every seed that is kept.
         settings = risk_settings(config)._replace(currency="")
         facts = {name: account.facts for name, account in settings.accounts.items()}
-        index = MemoryIndex()
+        index = Index()
 
         def load(data: bytes) -> RiskState:
             return load_state(data, facts, memory=index, bounds=BOUNDS)

@@ -41,7 +41,7 @@ from common.messages import (
 from common.orders import fold as orders_fold
 from common.orders import leg, order_state, outcome, worst
 from common.orders.books import Books, TradesAsked
-from common.orders.forgotten import MemoryForgotten
+from common.orders.forgotten import Forgotten
 from common.orders.ledger import FillLedger
 from common.orders.leg import Leg
 from common.orders.names import cl_ord_id_of
@@ -819,7 +819,7 @@ BUGS: dict[str, Bug] = {
     ),
     "forgotten-is-new": Bug(
         "A fill that has left memory is not looked up, and counts again when it is told again.",
-        ((MemoryForgotten, "fills", lambda _: lambda self, trade_id, lsn: []),), 40,
+        ((Forgotten, "fills", lambda _: lambda self, trade_id, lsn: []),), 40,
     ),
     "booked-is-added": Bug(
         "A trade that the venue tells after a person has booked it is added.",

@@ -12,7 +12,7 @@ from common.contracts import Contract
 from common.journal.frames import Record
 from common.orders.books import Books, Bounds
 from common.orders.changes import Change
-from common.orders.index import IntoIndex, MemoryIndex
+from common.orders.index import Index, IntoIndex
 from scripts.simulation.plan import FORMER_VENUES
 from services.orders.archive import Archive
 from services.orders.settings import orders_settings
@@ -89,7 +89,7 @@ def listener_of(actor: str) -> str:
 class FoldedWithIndex(FoldedOrders):
     """The state of orders, and what leaves its memory in an index, as orders itself keeps it."""
 
-    def __init__(self, books: Books, index: MemoryIndex) -> None:
+    def __init__(self, books: Books, index: Index) -> None:
         """`index` has what had left the books' memory."""
         super().__init__(books)
         self._archive, self._fold = Archive(books, index), self.apply
@@ -100,15 +100,15 @@ class FoldedWithIndex(FoldedOrders):
 
 
 def folded_orders(
-    config: Config = CONFIG, index: MemoryIndex | None = None, bounds: Bounds = BOUNDS
+    config: Config = CONFIG, index: Index | None = None, bounds: Bounds = BOUNDS
 ) -> FoldedOrders:
     """The state of orders before the first record; `index` gets what leaves its memory."""
     facts = {name: account.facts for name, account in orders_settings(config).accounts.items()}
-    index = MemoryIndex() if index is None else index
+    index = Index() if index is None else index
     return FoldedWithIndex(Books(facts, bounds=bounds, memory=index, leaving=IntoIndex(index)), index)
 
 
-def folded_risk(config: Config = CONFIG, index: MemoryIndex | None = None) -> RiskState:
+def folded_risk(config: Config = CONFIG, index: Index | None = None) -> RiskState:
     """The state of risk before the first record; `index` gets what leaves its memory."""
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    return RiskState(Books(facts, bounds=BOUNDS, memory=MemoryIndex() if index is None else index))
+    return RiskState(Books(facts, bounds=BOUNDS, memory=Index() if index is None else index))

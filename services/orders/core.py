@@ -64,7 +64,7 @@ from common.orders.changes import (
 )
 from common.orders.facts import Holding, outside
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
-from common.orders.index import Index, IntoIndex, MemoryIndex
+from common.orders.index import Index, IntoIndex
 from common.orders.order_state import Order
 from common.orders.views import order_event, own_position_event, position_event
 from services.orders.archive import Archive
@@ -106,7 +106,7 @@ class OrdersCore(Core):
         """
         super().__init__(WRITER)
         self._settings = settings
-        self._index = index or MemoryIndex()
+        self._index = index or Index()
         self._begin = begin or self._empty_books
         self._before = before
         self._unfoldable: list[Unfoldable] = []

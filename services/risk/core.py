@@ -50,7 +50,7 @@ from common.messages import (
 from common.orders.books import RATES_OLD_NS, Books
 from common.orders.changes import AttemptEnded, AttemptExpired, AttemptSent, Change
 from common.orders.facts import outside
-from common.orders.index import Index, MemoryIndex
+from common.orders.index import Index
 from common.orders.money import Place, Price, rates_in
 from services.risk.by_hand import HaltArguments, Preview, Previewed
 from services.risk.exposure import InFlight, Reservation
@@ -92,7 +92,7 @@ class RiskCore(Core):
         """
         super().__init__(WRITER)
         self._settings = settings
-        self._index: Index = MemoryIndex() if index is None else index
+        self._index: Index = Index() if index is None else index
         self._begin = begin or self._empty_state
         self._unfoldable: list[Unfoldable] = []
         self._kill_asked = False

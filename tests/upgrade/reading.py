@@ -29,7 +29,7 @@ from common.messages import OrderEvent
 from common.orders.books import Books
 from common.orders.changes import Change, CommandDecided, OrderChanged
 from common.orders.fold import Fold
-from common.orders.index import IntoIndex, MemoryIndex
+from common.orders.index import Index, IntoIndex
 from common.orders.index_file import IndexFile, index_path
 from common.venues.registry import find_dialect
 from scripts.journal.past import session_writers
@@ -58,7 +58,7 @@ def number_text(value: Decimal) -> str:
 
 def read_log(config: Config) -> Document:
     """Everything out of the log alone, from its first record on. Raises JournalError."""
-    left_out, index = LeftOut(skipped_records(config.journal_folder, OsFiles())), MemoryIndex()
+    left_out, index = LeftOut(skipped_records(config.journal_folder, OsFiles())), Index()
     of_orders = {name: its.facts for name, its in orders_settings(config).accounts.items()}
     books = Books(of_orders, left_out=left_out, memory=index, leaving=IntoIndex(index))
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}

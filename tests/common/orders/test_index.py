@@ -30,7 +30,7 @@ from common.orders.books import Books, Bounds
 from common.orders.fills import Fill
 from common.orders.fold import Fold
 from common.orders.forgotten import LookUpFailed
-from common.orders.index import MemoryIndex
+from common.orders.index import Index
 from common.orders.index_file import COVER_RECORDS, FORMAT, IndexFailed, IndexFile, IndexTooNew, sync_index
 from common.orders.names import Remembered
 from common.orders.snapshots import dump_books, load_books
@@ -62,7 +62,7 @@ class Counting(IndexFile):
 @pytest.fixture(params=["memory", "file"])
 def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Forgetful:
     """With ten orders filled, eight of them forgotten."""
-    index = MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "i" / "orders.sqlite")
+    index = Index() if request.param == "memory" else IndexFile(tmp_path / "i" / "orders.sqlite")
     ring = Forgetful(index, SMALL)
     for number in range(1, 11):
         command = ring.new(number)

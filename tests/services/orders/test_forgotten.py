@@ -11,7 +11,7 @@ import pytest
 from common.messages import Ask, CancelAll, CancelOrder, CancelRequest, Kind, NewOrder, RestOrder
 from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
-from common.orders.index import Index, MemoryIndex
+from common.orders.index import Index
 from common.orders.index_file import IndexFile, IndexView
 from common.orders.ledger import FillLedger
 from common.orders.snapshots import dump_books, load_books
@@ -57,7 +57,7 @@ class Filling(Forgetful):
 @pytest.fixture(params=["memory", "file"])
 def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filling]:
     """With twenty orders filled, every other one a sale: nothing is held."""
-    ring = Filling(MemoryIndex() if request.param == "memory" else IndexFile(tmp_path / "orders.sqlite"))
+    ring = Filling(Index() if request.param == "memory" else IndexFile(tmp_path / "orders.sqlite"))
     for number in range(1, 21):
         ring.filled(number, "12"[number % 2])
     assert ring.quantity == 0 and len(ring.core.books.ledger) < 10

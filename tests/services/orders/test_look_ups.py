@@ -12,8 +12,8 @@ from common.messages import NewOrder
 from common.orders.books import Books, Bounds
 from common.orders.fills import Fill
 from common.orders.fold import FOLD_VERSION, Fold
-from common.orders.forgotten import LookUpFailed, MemoryForgotten
-from common.orders.index import Index, MemoryIndex
+from common.orders.forgotten import Forgotten, LookUpFailed
+from common.orders.index import Index
 from common.orders.index_file import IndexFile, IndexView
 from tests.services.orders.harness import D, report
 from tests.services.orders.test_forgotten import PLACE, SMALL, Filling
@@ -56,7 +56,7 @@ def test_rows_of_another_reading_stand_for_nothing(index: IndexFile, is_other_lo
     was, further than what is read."""
     longer = history(index, is_busted=not is_other_log)
     index.write(longer.core.books.lsn)
-    records = history(MemoryIndex(), is_busted=True).journal.records
+    records = history(Index(), is_busted=True).journal.records
     same = [ours == theirs for ours, theirs in zip(longer.journal.records, records, strict=False)]
     fork = same.index(False) if is_other_log else 0
     bounds = SMALL if is_other_log else Bounds(closed_orders=1, remembered=8, retired_fills=1)
@@ -119,7 +119,7 @@ def test_an_order_that_a_former_version_has_put_keeps_its_instrument_and_side(in
 
 def test_the_latest_with_an_exec_id_is_the_same_wherever_its_row_stands(index: IndexFile) -> None:
     """A bust may name a fill by its ExecID(17) alone."""
-    random, alone = Random(0), MemoryForgotten()
+    random, alone = Random(0), Forgotten()
     fill = Fill("c", "1", D(1), D(100), D(0), "", True)
     for lsn in range(1, 400):
         trade_id = (*PLACE, random.choice(["", "1/", "2/", "3/", "4/"]) + random.choice("ab"))
