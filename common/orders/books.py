@@ -395,8 +395,7 @@ class Books:
         if not self._bears(place, order):
             return []
         self.stranger_gone(place)
-        keys = self.unclaimed.pop(place, ())
-        claimed = [self.claim(order, leg, trade_key, order_id) for trade_key in keys]
+        claimed = [self.claim(order, leg, trade_key, order_id) for trade_key in self.unclaimed.pop(place, ())]
         return [change for change in claimed if change is not None]
 
     def claim(self, order: Order, leg: Leg, trade_key: str, order_id: str) -> FillChange | None:
@@ -449,8 +448,7 @@ class Books:
     def needs_asking(self, order: Order, *, for_trades: bool = False) -> bool:
         """Whether something about the order is not known, so that the venue has to be asked. `for_trades`: it can be
         asked for trades too, and then a person's word on a fill is none that ends the asking."""
-        by_hand = for_trades and self.is_by_hand(order)
-        return order.is_unknown or order.in_doubt or self.misses_fills(order) or by_hand
+        return order.is_unknown or order.in_doubt or self.misses_fills(order) or for_trades and self.is_by_hand(order)
 
     def open_orders(self, account: str) -> list[Order]:
         """The account's open orders, oldest first."""
@@ -472,8 +470,7 @@ class Books:
 
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)
-        left = ForgottenOrder(*name, order.account, order.symbol, order.side)
-        self._memory.put_names(order.ids, left, self.lsn)
+        self._memory.put_names(order.ids, ForgottenOrder(*name, order.account, order.symbol, order.side), self.lsn)
         if self._leaving is not None:
             self._leaving.order_left(self, order)
         for cl_ord_id in order.ids:
@@ -741,8 +738,7 @@ class Books:
 
 
 def _hashed(position: Position) -> tuple[Decimal, Decimal, Decimal, list[tuple[str, Decimal]]]:
-    fees = sorted(position.fees.items())
-    return position.quantity, position.average_price, position.realised_profit, fees
+    return position.quantity, position.average_price, position.realised_profit, sorted(position.fees.items())
 
 
 def _sent(order: Order) -> tuple[int, int]:

@@ -783,8 +783,7 @@ class Fold:
         leg = next((leg for leg in order.legs if leg.cl_ord_id == cl_ord_id), None)
         if leg is None:
             return ""
-        amendment = next((request.cl_ord_id for request in order.amendments(leg)), "")
-        return amendment or _cancel_of(order, leg)
+        return next((request.cl_ord_id for request in order.amendments(leg)), "") or _cancel_of(order, leg)
 
     def _request_rejected(self, record: Record, venue: str, event: RequestRejected) -> None:
         """A message that was rejected was so for each order in it."""
@@ -1152,8 +1151,7 @@ class Fold:
         order = self.books.orders.get((verdict.strategy, verdict.number))
         if order is None or order.is_closed:
             return
-        status = _VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED)
-        order.decide(status, verdict.cum_qty, verdict.text)
+        order.decide(_VERDICTS.get(verdict.ord_status, OrderStatus.CANCELED), verdict.cum_qty, verdict.text)
         self._order_changed(record, order, "settled", verdict.text)
 
     def _filled_by_hand(self, record: Record, told: FilledByHand) -> None:

@@ -300,8 +300,7 @@ class FillLedger:
         fill that it corrects."""
         if report.exec_type != TRADE_CORRECT or report.side in (SIDE_BUY, SIDE_SELL):
             return report
-        key = self._heard_as(venue, report, "")
-        fill = self._find((venue, report.symbol, key), "", report.order_id)
+        fill = self._find((venue, report.symbol, self._heard_as(venue, report, "")), "", report.order_id)
         return report if fill is None or not fill.side else msgspec.structs.replace(report, side=fill.side)
 
     def _heard_as(self, venue: str, report: ExecutionReport, owner: str) -> str:
@@ -406,8 +405,7 @@ class FillLedger:
         if end is not None and self._end(trade_id, fill)[1] is not end[1]:
             removed = end[1]
             removed.replaced_by = trade_id[2]
-        added = None if fill.replaced_by else fill
-        return self._change(trade_id, fill, removed, added)
+        return self._change(trade_id, fill, removed, None if fill.replaced_by else fill)
 
     def _take(self, trade_id: TradeId, held: Fill | None, told: Fill) -> Fill:
         """The fill as the ledger has it from now on: a new one, or a place that a bust or correction had named."""

@@ -336,8 +336,7 @@ class Leg(msgspec.Struct, gc=False):
             self.doubted_qty, self.doubted_price = ZERO, None
             return
         held = BelievedTerms(self.order_qty, self.price, self.doubted_qty, self.doubted_price)
-        terms = believed_terms(report, held, asked)
-        self.order_qty, self.price, self.doubted_qty, self.doubted_price = terms
+        self.order_qty, self.price, self.doubted_qty, self.doubted_price = believed_terms(report, held, asked)
 
     def _settle(self) -> None:
         """Filled is a matter of quantity: a trade that completes the order fills it, whatever is pending (C.3)."""

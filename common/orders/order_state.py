@@ -289,8 +289,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         named = _OPEN_STATUS.get(leg.word)
         if named is not None:
             return named
-        filled = any(each.filled_qty for each in legs)
-        return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
+        return OrderStatus.PARTIALLY_FILLED if any(each.filled_qty for each in legs) else OrderStatus.NEW
 
     # -- what happens to it --------------------------------------------------------------------------------------------
 

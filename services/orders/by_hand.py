@@ -142,8 +142,7 @@ class ByHand:
         resting = len(self._books.open_orders(word.account))
         if resting:
             raise Cannot(f"{resting} orders are open at {word.account}: halt it and cancel them, then ask again")
-        act = OperatorAct(WRITER, BASELINE, by, f"{word.account}: {word.text}")
-        self._appender.append(Kind.OPERATOR, act, now)
+        self._appender.append(Kind.OPERATOR, OperatorAct(WRITER, BASELINE, by, f"{word.account}: {word.text}"), now)
         return f"the next balances of {word.account}, told while nothing of ours is open, are its baseline"
 
     def _inquire(self, asked: InquireArguments, by: str, now: Instant) -> str:

@@ -303,8 +303,7 @@ class CancelRequests:
                 return
             if self._cancels.wished_by_another(target, command):
                 self._accepting[command] = target
-            whose = Whose(request.by, request.cause, request.sent_ns)
-            self._cancels.wish(order, command, now, whose)
+            self._cancels.wish(order, command, now, Whose(request.by, request.cause, request.sent_ns))
             self.accept_carried()
         elif self._flights.new_order(target) is not None:
             waiting = self._waiting.setdefault(target, [])

@@ -114,8 +114,7 @@ class OrdersCore(Core):
 
     def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
         facts = {name: account.facts for name, account in self._settings.accounts.items()}
-        left_out = LeftOut((), unfoldable)
-        return Books(facts, left_out=left_out, memory=self._index, leaving=IntoIndex(self._index))
+        return Books(facts, left_out=LeftOut((), unfoldable), memory=self._index, leaving=IntoIndex(self._index))
 
     def _live_with(self, books: Books, former: Follower | None = None) -> None:
         """Begin a life: all that is soft is made anew around the books. `former` has read the log until now."""

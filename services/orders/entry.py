@@ -147,8 +147,7 @@ class Entry:
             self._clients.tell(strategy, self._life.status(number))
         elif number > self._decisions.highest_of(strategy):
             self._decisions.use_number(*name)
-            refused = Refused(WRITER, Reason.OUT_OF_BOUNDS, cut(why), *name, None)
-            self._decisions.decide(Kind.REFUSED, refused, now)
+            self._decisions.decide(Kind.REFUSED, Refused(WRITER, Reason.OUT_OF_BOUNDS, cut(why), *name, None), now)
         elif name not in self._flights and name not in self._decisions:
             self._repeat_unread(name)
 

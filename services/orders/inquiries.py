@@ -286,8 +286,7 @@ class AccountInquiries:
         for (strategy, number), doubt in sorted(self._doubts.items(), key=lambda item: item[1].due_ns):
             order = self._books.orders.get((strategy, number))
             if order is not None:
-                next_ms = max(0, doubt.due_ns - boot_ns) // NS_PER_MS
-                rows.append(DoubtRow(order, doubt.times, means, next_ms))
+                rows.append(DoubtRow(order, doubt.times, means, max(0, doubt.due_ns - boot_ns) // NS_PER_MS))
         return rows
 
     # ---- what is sent ----
@@ -408,8 +407,7 @@ class AccountInquiries:
         """The trades of each leg of which they are missing."""
         for leg in order.legs:
             if leg.order_id and self._misses_trades(order, leg):
-                ask = Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id)
-                self._ask(ask, boot_ns, (order.name,))
+                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (order.name,))
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""

@@ -367,8 +367,7 @@ class Reconciliation:
         return [text for text, lacks in found.items() if lacks] or ["the venue's answer: it was asked to be sure"]
 
     def _ask(self, ask: Ask) -> None:
-        asked = msgspec.structs.replace(ask, account=self._account)
-        self._core.effects.append(Send(f"account.{self._account}", asked))
+        self._core.effects.append(Send(f"account.{self._account}", msgspec.structs.replace(ask, account=self._account)))
 
     def _check(self, order: Order, now: Instant) -> None:
         """Ask about the order if something of it is not known, until that is settled."""

@@ -169,8 +169,7 @@ class RiskState:
         """The hash of the whole state: the books', with what they come to at worst, and what people said."""
         firm = ((place, (s.buy, s.sell, s.position)) for place, s in self.exposure.firm.items())
         sums = sorted((*place, *map(_plain, amounts)) for place, amounts in firm if any(amounts))
-        own = _encode((self.killed, sorted(self.halts), sums))
-        return blake2b(self.books.digest() + own, digest_size=8).digest()
+        return blake2b(self.books.digest() + _encode((self.killed, sorted(self.halts), sums)), digest_size=8).digest()
 
 
 def _plain(value: Decimal) -> str:

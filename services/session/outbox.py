@@ -453,8 +453,7 @@ class Outbox:
         self._fill(item, Step.WITHDRAWN, now)
 
     def _record_withdrawal(self, item: Numbered, reason: Reason, now: Instant) -> None:
-        record = Withdrawn(self._session, self.generation, self.connection, *_named(item), reason)
-        self._records.append(record, now)
+        self._records.append(Withdrawn(self._session, self.generation, self.connection, *_named(item), reason), now)
 
     def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
         """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""

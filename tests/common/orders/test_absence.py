@@ -45,7 +45,9 @@ def answer(*, asked_lsn: int = 41, venue_ns: int = CLOSES_NS + 1) -> Answer:
         (line(SENT_ON), {"venue_ns": CLOSES_NS}, False),
     ],
 )
-def test_the_window_has_closed_only_for_who_asked_after_the_end(session: SessionBooks, told: dict[str, Any], closed: bool) -> None:
+def test_the_window_has_closed_only_for_who_asked_after_the_end(
+    session: SessionBooks, told: dict[str, Any], closed: bool
+) -> None:
     assert window_closed(answer(**told), session, SENT_NS, SENT_ON, WINDOW_NS) is closed
 
 
