@@ -133,7 +133,6 @@ class IndexTooNew(OSError):
             "is: use the newer program"
         )
         self.path = path
-        self.form = form
 
 
 class _NoIndex(Exception):

@@ -111,33 +111,6 @@ class FillLedger:
         change = self._tell((venue, symbol, trade_key), "", fill) if _counts(fill) and qty > ZERO else None
         return self._give_way(change)
 
-    def correct(
-        self,
-        venue: str,
-        symbol: str,
-        trade_key: str,
-        reference: str,
-        owner: str,
-        side: str,
-        qty: Decimal,
-        px: Decimal,
-        fee_qty: Decimal = ZERO,
-        fee_asset: str = "",
-        order_id: str = "",
-    ) -> FillChange | None:
-        """TradeCorrect(ExecType(150)=G): the fill `trade_key` takes the place of `reference`, known or still to
-        come."""
-        fill = Fill(owner, side, qty, px, fee_qty, fee_asset, True, "", order_id)
-        return self._give_way(self._tell((venue, symbol, trade_key), reference, fill)) if _counts(fill) else None
-
-    def bust(
-        self, venue: str, symbol: str, trade_key: str, reference: str, owner: str = "", side: str = "",
-        order_id: str = "",
-    ) -> FillChange | None:  # fmt: skip
-        """TradeCancel(ExecType(150)=H): `reference` is no fill any more; `trade_key` names the word itself."""
-        fill = Fill(owner, side, ZERO, ZERO, ZERO, "", True, "", order_id)
-        return self._tell((venue, symbol, trade_key), reference, fill)
-
     def report(self, venue: str, owner: str, report: ExecutionReport) -> FillChange | None:
         """Whatever fill, correction or bust an ExecutionReport(8) carries; None where it carries none that is new, or
         one whose numbers are implausible. A correction to a quantity of 0 is one."""
@@ -145,8 +118,8 @@ class FillLedger:
         if not key:
             return None
         if exec_type == TRADE_CANCEL:
-            reference = self._heard_as(venue, report, owner)
-            return self.bust(venue, report.symbol, key, reference, owner, report.side, report.order_id)
+            fill = Fill(owner, report.side, ZERO, ZERO, ZERO, "", True, "", report.order_id)
+            return self._tell((venue, report.symbol, key), self._heard_as(venue, report, owner), fill)
         if exec_type not in FILLS and exec_type != TRADE_CORRECT:
             return None
         fill = Fill(

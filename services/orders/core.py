@@ -62,7 +62,7 @@ from common.orders.changes import (
     Unnamed,
     numbered,
 )
-from common.orders.facts import Holding, outside
+from common.orders.facts import outside
 from common.orders.fold import FOLD_VERSION, WRITER, Fold
 from common.orders.index import Index, IntoIndex
 from common.orders.order_state import Order
@@ -106,6 +106,7 @@ class OrdersCore(Core):
         """
         super().__init__(WRITER)
         self._settings = settings
+        self._configured = {name: account.facts.bases for name, account in settings.accounts.items()}
         self._index = index or Index()
         self._begin = begin or self._empty_books
         self._before = before
@@ -270,13 +271,10 @@ class OrdersCore(Core):
             "counts": dict(self._decisions.counts),
             "strategies": self._watch.rows(),
             "acknowledged": self._acknowledgements.rows(),
-            "outside": [holding.row() for holding in self._outside()] if self._life.has_read else None,
+            "outside": [h.row() for h in outside(self.books.holdings(), self._configured)]
+            if self._life.has_read
+            else None,
         }
-
-    def _outside(self) -> list[Holding]:
-        """What is open or owned where the configuration knows nothing of it."""
-        configured = {name: account.facts.bases for name, account in self._settings.accounts.items()}
-        return outside(self.books.holdings(), configured)
 
     # ---- the journal ----
 

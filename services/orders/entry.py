@@ -141,23 +141,17 @@ class Entry:
         """The command is refused under its number, where there can be such a one; nothing else of it is kept."""
         name = (strategy, number)
         if not 0 < number <= HIGHEST_NUMBER:
-            told = CommandOutcome(*self._names.give(), *name, "refused", Reason.OUT_OF_BOUNDS, cut(why), True)
-            self._clients.tell(strategy, told)
+            self._tell_refused(*name, Reason.OUT_OF_BOUNDS, cut(why))
         elif not self._life.live or self._life.away:
             self._clients.tell(strategy, self._life.status(number))
         elif number > self._decisions.highest_of(strategy):
             self._decisions.use_number(*name)
             self._decisions.decide(Kind.REFUSED, Refused(WRITER, Reason.OUT_OF_BOUNDS, cut(why), *name, None), now)
         elif name not in self._flights and name not in self._decisions:
-            self._repeat_unread(name)
-
-    def _repeat_unread(self, name: tuple[str, int]) -> None:
-        """A number heard before: its refusal again, else another body was meant by it."""
-        known = self._archive.command(*name)
-        same = known is not None and known.reason is Reason.OUT_OF_BOUNDS
-        reason = Reason.OUT_OF_BOUNDS if same else Reason.NAME_REUSED
-        outcome = CommandOutcome(*self._names.give(), *name, "refused", reason, reason.sentence, True)
-        self._clients.tell(name[0], outcome)
+            # A number heard before: its refusal again, else another body was meant by it.
+            known = self._archive.command(*name)
+            same = known is not None and known.reason is Reason.OUT_OF_BOUNDS
+            self._tell_refused(*name, Reason.OUT_OF_BOUNDS if same else Reason.NAME_REUSED)
 
     def admit(self, now: Instant) -> None:
         """The log is read, or this process is live: answer those who waited for that, in the order they came."""
@@ -263,20 +257,20 @@ class Entry:
         elif known is None and isinstance(request, CancelAllRequest):
             self._cancel_requests.cancel_all(strategy, request, now)
         elif known is None and not self._archive.index.complete:
-            self._refuse_repeat(strategy, request, Reason.DUPLICATE_NAME)
+            self._tell_refused(*name, Reason.DUPLICATE_NAME)
         elif known is None:
             self._decisions.decide(Kind.EXPIRED, Expired(*name, Attempt(0, 0), 0, request_identity(request)), now)
         elif same:
             outcome = CommandOutcome(known.lsn, 0, *name, known.outcome, known.reason, known.text, True)
             self._clients.tell(strategy, outcome)
         else:
-            self._refuse_repeat(strategy, request, Reason.NAME_REUSED)
+            self._tell_refused(*name, Reason.NAME_REUSED)
 
-    def _refuse_repeat(self, strategy: str, request: ClientRequest, reason: Reason) -> None:
-        """Told and not logged: the log has, or may have, another word of that name."""
-        name = self._names.give()
-        outcome = CommandOutcome(*name, strategy, request.number, "refused", reason, reason.sentence, True)
-        self._clients.tell(strategy, outcome)
+    def _tell_refused(self, strategy: str, number: int, reason: Reason, text: str = "") -> None:
+        """Told and not logged: the log has, or may have, another word of that name, or can have none."""
+        text = text or reason.sentence
+        told = CommandOutcome(*self._names.give(), strategy, number, "refused", reason, text, True)
+        self._clients.tell(strategy, told)
 
 
 def _why_not_a_number(request: ClientRequest) -> tuple[Reason, str]:

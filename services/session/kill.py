@@ -183,7 +183,6 @@ class KillSwitch:
         self.by = ""
         self.confirmed: set[str] = set()
         self.done = False
-        self.cancels_sent = 0
         self._requests = KillRequests()
         self._by_id: set[str] = set()
         self._refused: set[str] = set()
@@ -400,7 +399,6 @@ class KillSwitch:
             return False
         number = self._outbox.send(body.msg_type, body.fields, b"", None, now, name.attempt)
         self._requests.sent(name.cl_ord_id, Asked(what, number, conclusive), now.boot_ns)
-        self.cancels_sent += 1
         return True
 
     def _answered(self, asked: Asked | None, event: CancelRejected | ExecutionReport, now: Instant) -> None:

@@ -53,9 +53,9 @@ def _first_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def of_version(name: str, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     """The program's fold of that actor is of this version from now on."""
-    module = {"orders": orders, "risk": risk}.get(name)
-    path = "services.session.recovery" if module is None else module.__name__
-    monkeypatch.setattr(f"{path}.FOLD_VERSION", version)
+    modules = {"orders": (orders.__name__,), "risk": (risk.__name__, "services.risk.state")}
+    for path in modules.get(name, ("services.session.recovery",)):
+        monkeypatch.setattr(f"{path}.FOLD_VERSION", version)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from common.orders.leg import NEXT_WORD, Leg
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order, Request, RequestKind
 from common.orders.words import TERMINAL_WORDS
+from tests.common.orders.ledgers import bust, correct
 
 D = Decimal
 FEW = settings(max_examples=150, deadline=None)
@@ -42,8 +43,8 @@ def tell(ledger: FillLedger, word: tuple[Any, ...]) -> FillChange | None:
     if kind == "trade":
         return ledger.trade("v", "S", key, "o", "1", D(rest[0]), D(rest[1]), D(rest[2]), "BTC")
     if kind == "correct":
-        return ledger.correct("v", "S", key, rest[3], "o", "1", D(rest[0]), D(rest[1]), D(rest[2]), "BTC")
-    return ledger.bust("v", "S", key, rest[0])
+        return correct(ledger, "v", "S", key, rest[3], "o", "1", D(rest[0]), D(rest[1]), D(rest[2]), "BTC")
+    return bust(ledger, "v", "S", key, rest[0])
 
 
 def test_a_fill_told_twice_counts_once() -> None:
@@ -72,7 +73,7 @@ def test_a_fee_that_is_told_later_is_taken_once_and_leaves_with_its_fill(retired
         ledger.retire("o")
         ledger.begin_record(2)
     assert tell(ledger, ("trade", "a", 2, 5, 1)) is None and tell(ledger, ("trade", "a", 2, 5, 2)) is None
-    assert _of(ledger.correct("v", "S", "b", "a", "o", "1", D(3), D(5))) == (D(1), D(5), (("BTC", D(-1)),), 0)
+    assert _of(correct(ledger, "v", "S", "b", "a", "o", "1", D(3), D(5))) == (D(1), D(5), (("BTC", D(-1)),), 0)
     assert _of(tell(ledger, ("correct", "b", 3, 5, 2, "a"))) == (ZERO, ZERO, (("BTC", D(2)),), 0)
     assert _of(tell(ledger, ("bust", "c", "b"))) == (D(-3), D(-15), (("BTC", D(-2)),), -1)
 
@@ -145,8 +146,8 @@ def test_of_a_corrected_stranger_s_fill_the_correction_alone_can_be_claimed_and_
     ledger = FillLedger()
     for key in "ab":
         ledger.trade("v", "S", key, "", "1", D(2), D(5))
-    ledger.correct("v", "S", "a2", "a", "", "1", D(3), D(5))
-    ledger.bust("v", "S", "b2", "b")
+    correct(ledger, "v", "S", "a2", "a", "", "1", D(3), D(5))
+    bust(ledger, "v", "S", "b2", "b")
     claimed = [ledger.claim("v", "S", key, "o") for key in ("a", "a2", "b", "b2")]
     assert total(claimed) == (D(3), D(15), ZERO)
     rows, _ = ledger.dump()
@@ -186,7 +187,7 @@ def test_an_implausible_fill_is_none(odd: str) -> None:
     ledger = FillLedger()
     assert ledger.report("v", "o", _report("F", "1", qty=odd)) is None
     assert ledger.trade("v", "S", "1", "o", "1", D(1), D(odd)) is None
-    assert ledger.correct("v", "S", "2", "1", "o", "1", D(1), D(1), D(odd), "BTC") is None
+    assert correct(ledger, "v", "S", "2", "1", "o", "1", D(1), D(1), D(odd), "BTC") is None
     assert len(ledger) == 0
 
 
@@ -404,7 +405,7 @@ def test_a_claimed_fill_is_the_order_s_in_a_loaded_ledger_too() -> None:
 
 def test_a_fill_whose_bust_or_correction_came_first_stays_while_its_order_lives() -> None:
     ledger = FillLedger(max_retired=2)
-    ledger.correct("v", "S", "b", "a", "living", "1", D(3), D(5), D(0), "")
+    correct(ledger, "v", "S", "b", "a", "living", "1", D(3), D(5), D(0), "")
     ledger.trade("v", "S", "a", "living", "1", D(2), D(5))
     for number in range(5):
         ledger.trade("v", "S", str(number), f"o{number}", "1", D(1), D(1))

@@ -12,6 +12,7 @@ from common.messages import SessionChanged, SessionState
 from common.orders.facts import KnownVenues, VenueFacts
 from common.orders.ledger import FillLedger
 from common.orders.positions import Position
+from tests.common.orders.ledgers import bust, correct
 
 D = Decimal
 INVERSE = Contract(InstrumentKind.PERPETUAL, D(10), True, "BTC")
@@ -78,14 +79,14 @@ def test_a_bust_is_the_opposite_fill_at_the_same_price(contract: Contract) -> No
     before = standing(account.position)
     account.fill("2", "1", "50", "60000")
     assert standing(account.position) != before
-    account.take(account.ledger.bust("v", "S", "b", "2", "o", "1"))
+    account.take(bust(account.ledger, "v", "S", "b", "2", "o", "1"))
     assert standing(account.position) == before
 
 
 def test_a_corrected_price_of_an_inverse_fill_moves_the_average() -> None:
     account = Account(INVERSE)
     account.fill("1", "1", "100", "40000")
-    account.take(account.ledger.correct("v", "S", "c", "1", "o", "1", D(100), D(50_000)))
+    account.take(correct(account.ledger, "v", "S", "c", "1", "o", "1", D(100), D(50_000)))
     assert (account.position.quantity, round(account.position.average_price, 6)) == (D(100), D(50_000))
 
 

@@ -15,6 +15,7 @@ from common.orders.index import Index
 from common.orders.index_file import IndexFile, IndexView
 from common.orders.ledger import FillLedger
 from common.orders.snapshots import dump_books, load_books
+from tests.common.orders.ledgers import bust, correct
 from tests.services.orders.harness import D, Forgetful, report
 
 SMALL = Bounds(closed_orders=3, remembered=8, retired_fills=4)
@@ -221,9 +222,9 @@ def test_a_ledger_of_many_more_fills_than_memory_holds() -> None:
         total += change.signed_qty()
         ledger.retire(f"o{number}")
     assert total == 0 and len(ledger) <= 2001
-    corrected = ledger.correct(*PLACE, "c", "1", "", "2", D(1), D(99))
+    corrected = correct(ledger, *PLACE, "c", "1", "", "2", D(1), D(99))
     assert corrected is not None and (corrected.qty, corrected.value) == (D(0), D(-1))
-    busted = ledger.bust(*PLACE, "b", "2", "", "1")
+    busted = bust(ledger, *PLACE, "b", "2", "", "1")
     assert busted is not None and busted.signed_qty() == -1
     for number in range(300):
         ledger.begin_record(21_000 + number)
