@@ -465,3 +465,13 @@ def test_nothing_is_left_open_and_no_machine_is_named() -> None:
 def test_the_locks_hold_names_versions_and_hashes_only(lock: str) -> None:
     for line in (CHECKOUT / lock).read_text().splitlines():
         assert re.fullmatch(r"[a-z0-9.-]+==\S+( ;.*)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+
+
+def test_a_class_has_a_name_of_its_own_among_the_books_of_orders_and_the_processes_of_the_ring() -> None:
+    places: dict[str, list[str]] = {}
+    rooms = ("common/messages.py", "common/orders", "services/orders", "services/risk", "services/session")
+    for file in python_files(*rooms):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{name_of(file)}:{node.lineno}")
+    assert not {name: where for name, where in places.items() if len(where) > 1}

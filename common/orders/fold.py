@@ -107,7 +107,7 @@ MAX_TRADE_KEY_DIGITS = 32
 """A trade identity of more digits is a text, and no number that REST could be asked from."""
 
 
-class Standing(NamedTuple):
+class ReportedState(NamedTuple):
     """What a report may change, other than by a fill."""
 
     word: str
@@ -645,7 +645,12 @@ class Fold:
                 self._changes.append(OrderChanged(order, "trade", fill.qty, last_px, *fee, fill.trade_key))
 
     def _report_changed(
-        self, order: Order, leg: Leg, report: ExecutionReport, change: FillChange | None, before: Standing | None = None
+        self,
+        order: Order,
+        leg: Leg,
+        report: ExecutionReport,
+        change: FillChange | None,
+        before: ReportedState | None = None,
     ) -> None:
         event = EVENTS.get(report.exec_type, "status")
         if report.exec_type == ORDER_STATUS and before is not None:
@@ -1276,14 +1281,14 @@ def _fee(change: FillChange) -> tuple[Decimal, str]:
     return change.fees[0][::-1] if change.fees else (ZERO, "")
 
 
-def _standing(order: Order, leg: Leg) -> Standing:
-    return Standing(
+def _standing(order: Order, leg: Leg) -> ReportedState:
+    return ReportedState(
         leg.word, leg.order_qty, leg.price, leg.filled_qty, leg.triggered, len(order.requests), order.unknown,
         order.ending,
     )  # fmt: skip
 
 
-def _told_by_state(order: Order, leg: Leg, before: Standing) -> str:
+def _told_by_state(order: Order, leg: Leg, before: ReportedState) -> str:
     """What has happened, by a report of the order's state alone."""
     if not before.word and leg.word == NEW:
         return EVENTS[NEW]

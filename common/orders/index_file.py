@@ -16,6 +16,7 @@ lost index held, the file says before which record it knows too little.
 
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -123,8 +124,7 @@ class IndexFailed(OSError):
 
 
 class IndexTooNew(OSError):
-    """A later program wrote the index: it is left as it is, and an older program does not trade on. `path` is the file,
-    `form` what it says of itself.
+    """A later program wrote the index: it is left as it is, and an older program does not trade on. `path` is the file.
     """
 
     def __init__(self, path: Path, form: int) -> None:
@@ -139,7 +139,7 @@ class _NoIndex(Exception):
     """What stands there is no index that this program can read; the text says why."""
 
 
-class _OverFile(Index):
+class _OverFile(Index, ABC):
     """What has left memory, in memory until it is in the file, and looked up there behind that."""
 
     def __init__(self, path: Path) -> None:
@@ -178,9 +178,9 @@ class _OverFile(Index):
             return rows[0][:-1] if rows else None
         raise self._failed(f"a row of {table} is damaged")
 
+    @abstractmethod
     def _ask(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
         """The file's answer. Raises LookUpFailed."""
-        raise NotImplementedError
 
     def _failed(self, why: str) -> LookUpFailed:
         return LookUpFailed(f"{self._path}: {why}; {_MENDED}")

@@ -34,7 +34,7 @@ def order_before_terms(row: dict[str, Any]) -> Order:
     return msgspec.convert({"terms": msgspec.to_builtins(terms_in_row(values)), **values}, Order)
 
 
-class Dump(msgspec.Struct, array_like=True, frozen=True):
+class BooksDump(msgspec.Struct, array_like=True, frozen=True):
     """Everything that the books hold. Fields are only ever appended, with defaults.
 
     Today's have nothing in `older_open`, `older_closed` and `venues`. A venue of an older one was one account with one
@@ -73,7 +73,7 @@ class Dump(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Dump).decode
+_decode = msgspec.msgpack.Decoder(BooksDump).decode
 
 
 def dump_books(books: Books) -> bytes:
@@ -81,7 +81,7 @@ def dump_books(books: Books) -> bytes:
     fills, retired = books.ledger.dump()
     highest, commands = books.names.dump()
     return _encode(
-        Dump(
+        BooksDump(
             books.lsn,
             books.stamp_ns,
             [],

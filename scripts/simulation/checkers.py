@@ -62,7 +62,7 @@ from scripts.simulation.watch_view import WatchView
 from scripts.simulation.witness import Witness
 from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
-from services.risk.exposure import Sums
+from services.risk.exposure import ExposureSums
 
 _COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK", b"XAR"})
 _ADDS_RISK = frozenset({b"D", b"G", b"XCN", b"XAR"})
@@ -401,11 +401,11 @@ class Checkers:
             return
         place = (command.venue, command.symbol)
         folded, soft = (exposure.firm for exposure in (risk.state.exposure, risk.in_flight.exposure))
-        worst = _may_be_held(command.side, folded.get(place, Sums()), soft.get(place, Sums()))
+        worst = _may_be_held(command.side, folded.get(place, ExposureSums()), soft.get(place, ExposureSums()))
         venue, symbol = self.left_out
         for (its_venue, its_symbol), sums in folded.items():
             if its_venue == venue and its_symbol == command.symbol and symbol in ("", its_symbol):
-                worst += max(Decimal(0), _may_be_held(command.side, sums, Sums()))
+                worst += max(Decimal(0), _may_be_held(command.side, sums, ExposureSums()))
         if worst > self._limits[place]:
             raise Violation("outside-counted", f"{command} is passed on, and {worst} may be held at worst")
 
@@ -625,7 +625,8 @@ class Checkers:
 
     def _check_worst(self, risk: RiskCore, place: tuple[str, str], longest: Decimal, shortest: Decimal) -> None:
         """What risk counts at worst, in flight included, is never less than what the exchange may come to."""
-        folded, flying = (each.firm.get(place, Sums()) for each in (risk.state.exposure, risk.in_flight.exposure))
+        exposures = (risk.state.exposure, risk.in_flight.exposure)
+        folded, flying = (each.firm.get(place, ExposureSums()) for each in exposures)
         strange = self._strange.get(place, Decimal(0))
         most = folded.position + folded.buy + flying.buy + strange
         least = folded.position - folded.sell - flying.sell - strange - self._untold_fees(place)
@@ -648,7 +649,7 @@ def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
         if risk.state.books.stamp_ns <= command.deadline_ns:
             raise Violation("risk-reserves", f"{command} is passed on, and nothing is reserved")
         return
-    sums = risk.in_flight.exposure.firm.get((command.venue, command.symbol), Sums())
+    sums = risk.in_flight.exposure.firm.get((command.venue, command.symbol), ExposureSums())
     if (sums.buy if command.side == SIDE_BUY else sums.sell) < held.added_qty:
         raise Violation("risk-reserves", f"{command} is passed on, and {held} is not counted")
 
@@ -673,7 +674,7 @@ def _without_secrets(raw: bytes) -> bytes:
     return b"\x01".join(value for tag, value in fields.items() if tag not in (b"10", b"96", b"553", b"554", b"925"))
 
 
-def _may_be_held(side: str, here: Sums, flying: Sums) -> Decimal:
+def _may_be_held(side: str, here: ExposureSums, flying: ExposureSums) -> Decimal:
     """How much may be held at worst on that side, long or short; reduce-only orders come to what is held against
     them."""
     if side == SIDE_BUY:

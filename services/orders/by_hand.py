@@ -86,7 +86,7 @@ class RestartingArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     strategy: Annotated[str, msgspec.Meta(pattern=rf"\A{STRATEGY_NAME}\Z")]
 
 
-class ByHand:
+class OrdersByHand:
     """See the module. `acts` are what there is; what is done is in the journal before it has any effect."""
 
     def __init__(

@@ -69,11 +69,11 @@ from common.orders.order_state import Order
 from common.orders.views import order_event, own_position_event, position_event
 from services.orders.archive import Archive
 from services.orders.attempts import Attempts, Decisions, Flights, Route, Routes
-from services.orders.by_hand import ByHand
+from services.orders.by_hand import OrdersByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
 from services.orders.clients import Clients, Life, StandingNames
 from services.orders.entry import Entry
-from services.orders.new_rules import NewRules, Standing
+from services.orders.new_rules import FoldSummary, NewRules
 from services.orders.reconciliation import AccountChange, Reconciliation
 from services.orders.settings import OrdersSettings
 from services.orders.watch import Watch
@@ -97,7 +97,7 @@ class OrdersCore(Core):
         books: Books | None = None,
         index: Index | None = None,
         begin: Callable[[Sequence[Unfoldable]], Books] | None = None,
-        before: Standing | None = None,
+        before: FoldSummary | None = None,
     ) -> None:
         """`books` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
         one again, without the records at which the fold has raised. `before` is what an older program came to.
@@ -147,7 +147,7 @@ class OrdersCore(Core):
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
         self._entry = Entry(parts, self._cancel_requests, routes, watch)
         self._accounts: dict[str, Reconciliation] = {}
-        self._by_hand = ByHand(self, books, appender, self._accounts, watch)
+        self._by_hand = OrdersByHand(self, books, appender, self._accounts, watch)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False

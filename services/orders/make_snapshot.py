@@ -9,10 +9,10 @@ from common.journal import Reader
 from common.orders.fold import FOLD_VERSION, WRITER
 from common.orders.forgotten import Forgotten
 from common.orders.index_file import index_path, sync_index
-from services.orders.new_rules import Standing, standing_of
+from services.orders.new_rules import FoldSummary, standing_of
 
 
-def standing_before(config: Config, reader: Reader | None = None) -> Standing | None:
+def standing_before(config: Config, reader: Reader | None = None) -> FoldSummary | None:
     """What the newest snapshot of an older version of the fold holds; None where this version has one of its own."""
     older = older_state(config, WRITER, FOLD_VERSION, loader(config, (), Forgotten()), reader)
     return None if older is None else standing_of(older[0].books, older[1])

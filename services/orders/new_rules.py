@@ -27,7 +27,7 @@ ACTION = f"counts by the rules of version {FOLD_VERSION} of the fold from here o
 """What was done about each difference; by it a later start knows that this version's were told."""
 
 
-class Standing(NamedTuple):
+class FoldSummary(NamedTuple):
     """What one version of the fold came to after record `lsn`: positions by account and symbol, and of each order that
     memory holds whether it is open, its state and what is filled of it.
     """
@@ -47,19 +47,19 @@ class Difference(NamedTuple):
     before: str
 
 
-def standing_of(books: Books, fold_version: int = FOLD_VERSION) -> Standing:
+def standing_of(books: Books, fold_version: int = FOLD_VERSION) -> FoldSummary:
     """What the books hold now."""
     positions = {place: position.quantity for place, position in books.positions.items() if position.quantity}
     orders = {
         name: (not order.is_closed, order.status.value, order.cum_qty) for name, order in books.orders.items()
     }
-    return Standing(books.lsn, fold_version, positions, orders)
+    return FoldSummary(books.lsn, fold_version, positions, orders)
 
 
 class NewRules:
     """See the module. `at_lsn`: where the two are compared, 0 for nowhere."""
 
-    def __init__(self, books: Books, before: Standing | None) -> None:
+    def __init__(self, books: Books, before: FoldSummary | None) -> None:
         """`before` is what an older version came to; None where there is nothing to compare."""
         self._books = books
         self._before = before

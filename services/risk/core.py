@@ -61,7 +61,7 @@ from services.risk.limits import (
     check,
 )
 from services.risk.lists import why_no_list
-from services.risk.proposals import Proposals, Rates
+from services.risk.proposals import CommandRates, Proposals
 from services.risk.refusals import RateRefusals
 from services.risk.settings import RiskSettings
 from services.risk.state import WRITER, RiskState
@@ -97,7 +97,7 @@ class RiskCore(Core):
         self._unfoldable: list[Unfoldable] = []
         self._kill_asked = False
         self._halts_asked: set[tuple[str, str]] = set()
-        self._rates = Rates(settings)
+        self._rates = CommandRates(settings)
         self._proposals = Proposals(settings, self._standing)
         self._live_with(state or self._empty_state(()))
         self._counts: Counter[str] = Counter()

@@ -20,7 +20,7 @@ Share = tuple[str, str, str]
 """(strategy, account, symbol)."""
 
 
-class Sums(msgspec.Struct, gc=False):
+class ExposureSums(msgspec.Struct, gc=False):
     """What may still be bought and sold at worst, and the position, all in the base asset, or all in contracts.
 
     `reduce_buy` and `reduce_sell` are how much of `buy` and `sell` reduce-only orders are: counted for the firm alone,
@@ -39,8 +39,8 @@ class Exposure:
 
     def __init__(self) -> None:
         """Nothing is exposed."""
-        self.firm: defaultdict[Place, Sums] = defaultdict(Sums)
-        self.shares: defaultdict[Share, Sums] = defaultdict(Sums)
+        self.firm: defaultdict[Place, ExposureSums] = defaultdict(ExposureSums)
+        self.shares: defaultdict[Share, ExposureSums] = defaultdict(ExposureSums)
         self.open_orders: dict[str, int] = {}
 
     def add(

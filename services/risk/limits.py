@@ -30,7 +30,7 @@ from common.messages import (
     Terms,
 )
 from common.orders.numbers import is_multiple
-from services.risk.exposure import Sums
+from services.risk.exposure import ExposureSums
 
 ZERO: Final = Decimal(0)
 MARKET = "1"
@@ -159,7 +159,7 @@ def _asked(value: Decimal) -> str:
     return f"{value:f}" if _is_number(value) else str(value)
 
 
-def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
+def total(folded: ExposureSums, soft: ExposureSums) -> tuple[Decimal, Decimal, Decimal]:
     """What the log and what is in flight come to: (may be bought, may be sold, position).
 
     Reduce-only orders of a side come to the position at most, however many there are: what another order buys before
@@ -171,7 +171,7 @@ def total(folded: Sums, soft: Sums) -> tuple[Decimal, Decimal, Decimal]:
     return buy, sell, position
 
 
-def reduce_room(folded: Sums, soft: Sums, side: str) -> Decimal:
+def reduce_room(folded: ExposureSums, soft: ExposureSums, side: str) -> Decimal:
     """How much of the position the reduce-only orders of a side leave to another one."""
     if side == SIDE_BUY:
         return max(ZERO, -folded.position - folded.reduce_buy - soft.reduce_buy)

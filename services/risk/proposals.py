@@ -13,7 +13,7 @@ from common.actor.rates import Bucket
 from common.instant import Instant
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Reason, TopOfBook
 from common.orders.worst import least_qty
-from services.risk.exposure import InFlight, Sums
+from services.risk.exposure import ExposureSums, InFlight
 from services.risk.limits import (
     Proposal,
     Reference,
@@ -29,7 +29,7 @@ from services.risk.settings import AccountLimits, RiskSettings
 from services.risk.state import RiskState
 
 ZERO: Final = Decimal(0)
-NO_SUMS: Final = Sums()
+NO_SUMS: Final = ExposureSums()
 MAX_BUCKETS = 1024
 """So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
 
@@ -64,7 +64,7 @@ class References:
         return Reference(price, age_ns)
 
 
-class Rates:
+class CommandRates:
     """The message rates: each strategy's own, and each session's, of which a share is kept for cancels."""
 
     def __init__(self, settings: RiskSettings) -> None:
@@ -138,7 +138,7 @@ class Proposals:
         self.references = References()
         self.configured = {name: account.facts.bases for name, account in settings.accounts.items()}
         self._places_seen = 0
-        self._outside: dict[str, list[Sums]] = {}
+        self._outside: dict[str, list[ExposureSums]] = {}
 
     def live_with(self, state: RiskState, in_flight: InFlight) -> None:
         """A life begins with these."""
@@ -249,7 +249,7 @@ class Proposals:
             may_sell += max(ZERO, held.sell - held.position)
         return may_buy, may_sell, position
 
-    def _held_outside(self, symbol: str) -> list[Sums]:
+    def _held_outside(self, symbol: str) -> list[ExposureSums]:
         """The sums of the symbol in accounts whose venue does not have it, or that are not there any more."""
         firm = self._state.exposure.firm
         if len(firm) != self._places_seen:

@@ -20,9 +20,9 @@ from common.orders.facts import VenueFacts
 from common.orders.fold import WRITER as ORDERS
 from common.orders.forgotten import Forgotten
 from common.orders.snapshots import load_books
-from services.risk.state import Dump, RiskState
+from services.risk.state import RiskDump, RiskState
 
-_decode = msgspec.msgpack.Decoder(Dump).decode
+_decode = msgspec.msgpack.Decoder(RiskDump).decode
 
 
 def load_state(

@@ -40,7 +40,7 @@ FIRM: Final = ("firm", "")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Dump(msgspec.Struct, array_like=True, frozen=True):
+class RiskDump(msgspec.Struct, array_like=True, frozen=True):
     """Everything that the state holds. Fields are only ever appended, with defaults.
 
     `books` are in the form of `common.orders.snapshots`; what they come to at worst is counted anew.
@@ -76,7 +76,7 @@ class RiskState:
     def dump(self) -> bytes:
         """The state as bytes."""
         hashes = [(lsn, int.from_bytes(digest, "little")) for lsn, digest in self.hashes.by_lsn.items()]
-        return _encode(Dump(dump_books(self.books), sorted(self.halts), self.killed, hashes))
+        return _encode(RiskDump(dump_books(self.books), sorted(self.halts), self.killed, hashes))
 
     def apply(self, record: Record) -> list[Change]:
         """Fold the next record, and return what it changed. Raises Unfoldable: the state is of no use then."""

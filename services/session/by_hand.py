@@ -144,7 +144,7 @@ class NumbersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next_inbound: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ_NUM)] = 0
 
 
-class ByHand:
+class SessionByHand:
     """See the module."""
 
     def __init__(

@@ -42,7 +42,7 @@ from common.latch import Latch, unreadable_latch
 from common.left_out import LeftOut, Unfoldable
 from common.messages import Announced, Command, ControlRequest, SessionState
 from common.venues.dialect import Dialect
-from services.session.by_hand import ByHand, Stopping
+from services.session.by_hand import SessionByHand, Stopping
 from services.session.commands import Commands, VenueLimits
 from services.session.connection import TARGET, Connection, FailedLogons, Gate
 from services.session.emergency import Emergency
@@ -111,7 +111,7 @@ class SessionCore(Core):
             shared, self.gate, self.kill, self.connection, self.venue_limits, self.folded.left_out
         )
         self.taking_up = TakingUp(self, self.folded, self.records, former)
-        self.by_hand = ByHand(shared, self.kill, self.connection, self.folded.left_out, self.taking_up)
+        self.by_hand = SessionByHand(shared, self.kill, self.connection, self.folded.left_out, self.taking_up)
         self._garbled = 0
         self.stopping = Stopping(shared, self.kill, self.connection, self.former, self.taking_up)
         self._mend_ns: int | None = None

@@ -6,7 +6,7 @@ import msgspec
 
 from common.messages import Discrepancy, Kind
 from services.orders.core import OrdersCore
-from services.orders.new_rules import ACTION, MOST_TOLD, Standing, standing_of
+from services.orders.new_rules import ACTION, MOST_TOLD, FoldSummary, standing_of
 from tests.services.orders.harness import Ring, accepted
 
 _decode = msgspec.msgpack.Decoder(Discrepancy).decode
@@ -18,7 +18,7 @@ def told(ring: Ring) -> list[Discrepancy]:
     return [each for each in found if each.action == ACTION]
 
 
-def start_anew(ring: Ring, before: Standing) -> None:
+def start_anew(ring: Ring, before: FoldSummary) -> None:
     """Today's program starts on a log that an older one has read: it had come to `before`."""
     ring.core = OrdersCore(ring.settings, before=before)
     ring.core.started(ring.now)
@@ -26,7 +26,7 @@ def start_anew(ring: Ring, before: Standing) -> None:
     ring.go_live()
 
 
-def with_a_fill(ring: Ring) -> Standing:
+def with_a_fill(ring: Ring) -> FoldSummary:
     order = accepted(ring, 1)
     ring.report(order, "F", "1", qty="0.4", key="1/t1", cum_qty=Decimal("0.4"))
     return standing_of(ring.core.books, 3)

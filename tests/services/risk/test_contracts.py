@@ -7,7 +7,7 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.messages import Instructions, Kind, OperatorAct, Reason, Side
-from services.risk.exposure import Sums
+from services.risk.exposure import ExposureSums
 from services.risk.limits import SymbolRules, total
 from tests.services.risk.rig import RULES, STRATEGY, Rig, report, settings
 from tests.services.risk.test_core import last_refusal
@@ -155,7 +155,7 @@ def test_no_order_of_fills_comes_to_more_than_is_counted(seed: int) -> None:
     orders = [(random.choice(SIDES), random.choice(KINDS), random.randrange(1, 30)) for _ in range(5)]
     for side, instructions, qty in orders:
         rig.send(rig.orders.new(side, str(qty), instructions=instructions))
-    may_buy, may_sell, _ = total(rig.state.exposure.firm["generic", "BTCUSDT"], Sums())
+    may_buy, may_sell, _ = total(rig.state.exposure.firm["generic", "BTCUSDT"], ExposureSums())
     for _ in range(60):
         now, lefts = position, [qty for *_, qty in orders]
         while any(lefts):
