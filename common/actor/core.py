@@ -7,13 +7,14 @@ The same inputs give the same effects, so a core runs as well under the simulato
 repeated from its inputs.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from common.instant import NS_PER_MS, Instant
 from common.journal.frames import Record
+from common.left_out import Unfoldable
 
 LONG_TURN_NS: Final = 100 * NS_PER_MS
 """A turn that takes longer keeps everything else of its process waiting long enough to be worth a word."""
@@ -196,3 +197,27 @@ class Core:
     def note(self, level: str, event: str, **fields: object) -> None:
         """Add a line for the log."""
         self.effects.append(Note(level, event, fields))
+
+
+S = TypeVar("S")
+F = TypeVar("F")
+
+
+class FoldingCore(Core, Generic[S, F]):
+    """A core that lives around what it has folded of the log, and begins another life where its fold has raised."""
+
+    def __init__(self, name: str, begin: Callable[[Sequence[Unfoldable]], S]) -> None:
+        """`begin` gives a state to live with, without the records at which the fold has raised."""
+        super().__init__(name)
+        self._begin_state = begin
+        self._unfoldable: list[Unfoldable] = []
+
+    def _live_with(self, state: S, former: F | None = None) -> None:
+        """Begin a life: all that is soft is made anew around the state. `former` has read the log until now."""
+
+    def _begin_anew(self, error: Unfoldable, former: F, now: Instant) -> None:
+        """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
+        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
+        self._unfoldable.append(error)
+        self._live_with(self._begin_state(self._unfoldable), former)
+        self.started(now)

@@ -10,7 +10,6 @@ reader found there, however far the rows go by now. That of a process is a file 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -35,15 +34,6 @@ class LookUpFailed(OSError):
     """Nobody can say whether a word was heard before. To take it for new would count a fill twice: whoever folds ends,
     and whoever starts verifies the file and makes a damaged one anew.
     """
-
-
-def latest_first(*left: Mapping[str, int]) -> list[str]:
-    """Trade identities by the record at which each left memory first, whichever of `left` knows of it."""
-    first: dict[str, int] = {}
-    for keys in left:
-        for key, lsn in keys.items():
-            first[key] = min(lsn, first.get(key, lsn))
-    return sorted(first, key=lambda key: (-first[key], key))
 
 
 def exec_id_of(trade_key: str) -> str:
@@ -83,7 +73,8 @@ class Forgotten:
     def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
         """The trade identities with this ExecID(17), of whatever generation, that had left memory at record `lsn`:
         latest first."""
-        keys = latest_first(self.keys_left(venue, symbol, exec_id, lsn))
+        left = self.keys_left(venue, symbol, exec_id, lsn)
+        keys = sorted(left, key=lambda key: (-left[key], key))
         return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
 
     def keys_left(self, venue: str, symbol: str, exec_id: str, lsn: int) -> dict[str, int]:

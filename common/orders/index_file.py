@@ -27,7 +27,7 @@ from crc32c import crc32c
 
 from common.messages import UNDECODABLE, OlderOrderEvent, OrderEvent, upgraded
 from common.orders.fills import Fill
-from common.orders.forgotten import ForgottenOrder, LookUpFailed, TradeId, exec_id_of, latest_first
+from common.orders.forgotten import ForgottenOrder, LookUpFailed, TradeId, exec_id_of
 from common.orders.index import Index
 from common.orders.names import Remembered
 
@@ -154,10 +154,11 @@ class _OverFile(Index, ABC):
         except UNDECODABLE as error:
             raise self._failed(str(error)) from error
 
-    def keys_of(self, venue: str, symbol: str, exec_id: str, lsn: int) -> list[str]:
-        rows = self._ask(_KEYS_OF, (exec_id, venue, symbol, lsn))
-        keys = latest_first(dict(rows), self.keys_left(venue, symbol, exec_id, lsn))
-        return [*keys, exec_id] if self.fills((venue, symbol, exec_id), lsn) else keys
+    def keys_left(self, venue: str, symbol: str, exec_id: str, lsn: int) -> dict[str, int]:
+        left = super().keys_left(venue, symbol, exec_id, lsn)
+        for key, put_lsn in self._ask(_KEYS_OF, (exec_id, venue, symbol, lsn)):
+            left[key] = min(put_lsn, left.get(key, put_lsn))
+        return left
 
     def name_of(self, cl_ord_id: str) -> tuple[str, int] | None:
         held = super().name_of(cl_ord_id)

@@ -76,8 +76,7 @@ class Wishes:
 
     def retry(self, name: OrderName, boot_ns: int) -> None:
         """The last attempt is known to have failed: the next after the wait that its pace says."""
-        if name in self._wait_ns:
-            self._push(name, boot_ns + self._wait_ns[name])
+        self.postpone(name, boot_ns + self._wait_ns.get(name, 0))
 
     def postpone(self, name: OrderName, due_ns: int) -> None:
         """The last attempt may be answered yet: the next at `due_ns`, in boot time."""

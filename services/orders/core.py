@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from common.actor.acts import do_act
-from common.actor.core import Core, Exit, Send
+from common.actor.core import Exit, FoldingCore, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
@@ -88,7 +88,7 @@ STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
 
 
-class OrdersCore(Core):
+class OrdersCore(FoldingCore[Books, Follower]):
     """See the module."""
 
     def __init__(
@@ -104,23 +104,20 @@ class OrdersCore(Core):
 
         What leaves memory goes into `index`; without one into memory again, for as long as the process lives.
         """
-        super().__init__(WRITER)
+        super().__init__(WRITER, begin or self._empty_books)
         self._settings = settings
         self._configured = {name: account.facts.bases for name, account in settings.accounts.items()}
         self._index = index or Index()
-        self._begin = begin or self._empty_books
         self._before = before
-        self._unfoldable: list[Unfoldable] = []
         self._live_with(books or self._empty_books(()))
 
     def _empty_books(self, unfoldable: Sequence[Unfoldable]) -> Books:
         facts = {name: account.facts for name, account in self._settings.accounts.items()}
         return Books(facts, left_out=LeftOut((), unfoldable), memory=self._index, leaving=IntoIndex(self._index))
 
-    def _live_with(self, books: Books, former: Follower | None = None) -> None:
-        """Begin a life: all that is soft is made anew around the books. `former` has read the log until now."""
+    def _live_with(self, state: Books, former: Follower | None = None) -> None:
         settings = self._settings
-        self.books = books
+        self.books = books = state
         self.fold = Fold(books)
         self.clients = clients = Clients(self)
         self._appender = appender = Appender(self, WRITER)
@@ -301,7 +298,7 @@ class OrdersCore(Core):
             try:
                 changes = apply(record)
             except Unfoldable as error:
-                self._begin_anew(error, now)
+                self._begin_anew(error, self._follower, now)
                 return
             if changes and record.lsn > events_from:
                 self._tell(record, changes, now)
@@ -342,13 +339,6 @@ class OrdersCore(Core):
         ours = None if told is None else self._hashes.check(told)
         if told is not None and ours is not None:
             self.note("error", "state_differs", at_lsn=told.at_lsn, ours=ours.hex(), logged=told.digest.hex())
-
-    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
-        """The fold raised, and its books are of no use: another life, as after a crash, that leaves the record out."""
-        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
-        self._unfoldable.append(error)
-        self._live_with(self._begin(self._unfoldable), self._follower)
-        self.started(now)
 
     def _go_live(self, now: Instant) -> None:
         self._life.go_live()

@@ -54,17 +54,14 @@ class Watched(msgspec.Struct, frozen=True):
     start_ns: int = START_NS
 
 
-class _Row:
+class _Row(msgspec.Struct, gc=False):
     """`told_boot_ns` is when its supervisor said that it starts `instance` again."""
 
-    __slots__ = ("instance", "quiet_ns", "sign", "told_boot_ns", "watched")
-
-    def __init__(self, watched: Watched, sign: Sign, instance: str = "") -> None:
-        self.watched = watched
-        self.sign = sign
-        self.instance = instance
-        self.quiet_ns = 0
-        self.told_boot_ns = 0
+    watched: Watched
+    sign: Sign
+    instance: str = ""
+    quiet_ns: int = 0
+    told_boot_ns: int = 0
 
     @property
     def limit_ns(self) -> int:

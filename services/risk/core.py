@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from common.actor.acts import Cannot, Confirmed, ControlAct, Done, WhateverIsSaid, do_act
-from common.actor.core import Core, Exit, Send
+from common.actor.core import Exit, FoldingCore, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import is_hashed
 from common.fix.schedule import Schedule
@@ -77,7 +77,7 @@ DECISIONS: Final = (AttemptSent, AttemptEnded, AttemptExpired)
 """The changes by which the log decides an attempt."""
 
 
-class RiskCore(Core):
+class RiskCore(FoldingCore[RiskState, Follower]):
     """See the module."""
 
     def __init__(
@@ -90,11 +90,9 @@ class RiskCore(Core):
         """`state` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
         one again, without the records at which the fold has raised. `index` has what leaves its books' memory.
         """
-        super().__init__(WRITER)
+        super().__init__(WRITER, begin or self._empty_state)
         self._settings = settings
         self._index: Index = Index() if index is None else index
-        self._begin = begin or self._empty_state
-        self._unfoldable: list[Unfoldable] = []
         self._kill_asked = False
         self._halts_asked: set[tuple[str, str]] = set()
         self._rates = CommandRates(settings)
@@ -121,9 +119,6 @@ class RiskCore(Core):
         return RiskState(Books(facts, left_out=LeftOut((), unfoldable), memory=self._index))
 
     def _live_with(self, state: RiskState, former: Follower | None = None) -> None:
-        """Begin a life: what is in flight, and what is heard of the journal, is as after a start. `former` has read the
-        log until now.
-        """
         self.state = state
         self.in_flight = InFlight()
         self._proposals.live_with(state, self.in_flight)
@@ -177,8 +172,7 @@ class RiskCore(Core):
         if isinstance(message, NewOrder | AmendOrder):
             self.in_flight.release(message.attempt)
             self.state.fold.outcomes.forget(message.attempt)
-            self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
-        elif isinstance(message, CancelOrder | QueryOrder):
+        if isinstance(message, NewOrder | AmendOrder | CancelOrder | QueryOrder):
             self._refuse(message, Refusal(Reason.QUEUE_FULL, f"the queue of session {message.session} is full"), now)
         else:
             self._counts["undelivered"] += 1
@@ -235,7 +229,7 @@ class RiskCore(Core):
             try:
                 changes = state.apply(record)
             except Unfoldable as error:
-                self._begin_anew(error, now)
+                self._begin_anew(error, self._follower, now)
                 return
             if left_out.undecodable != undecodable:
                 # The journal holds it, so every reader meets it: it is shown and left out, the same way by all.
@@ -288,13 +282,6 @@ class RiskCore(Core):
 
     def _day_prices(self, now: Instant) -> Iterator[DayPrice]:
         return (DayPrice(*place, price.px, price.age_ms) for place, price in self._prices(now))
-
-    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
-        """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
-        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
-        self._unfoldable.append(error)
-        self._live_with(self._begin(self._unfoldable), self._follower)
-        self.started(now)
 
     def _release(self, changes: Sequence[Change]) -> None:
         """End the reservations of attempts that a record has decided: sent, they are orders of the books."""

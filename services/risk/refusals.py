@@ -5,6 +5,8 @@ then: a strategy that sends far more than its rate allows costs the journal, and
 records. What has little time left does not wait: a refusal counts only if it is stamped by the command's deadline.
 """
 
+import msgspec
+
 from common.actor.links import Appender
 from common.instant import NS_PER_MS, Instant
 from common.messages import AmendOrder, Kind, NewOrder, RateRefused, Reason, RefusedAttempt, cut
@@ -17,13 +19,12 @@ LEAST_LEFT_NS = 10 * BATCH_NS
 """A command that has less than this until its deadline is refused alone, and at once."""
 
 
-class _Batch:
+class _Batch(msgspec.Struct):
     """What one strategy's next record will hold, and from when on."""
 
-    def __init__(self, due_boot_ns: int) -> None:
-        self.due_boot_ns = due_boot_ns
-        self.attempts: list[RefusedAttempt] = []
-        self.refusal: Refusal | None = None
+    due_boot_ns: int
+    attempts: list[RefusedAttempt] = []
+    refusal: Refusal | None = None
 
 
 class RateRefusals:

@@ -71,8 +71,7 @@ class VenueLimits:
     def _ask(self, now: Instant) -> None:
         """Ask for the venue's own limits, where it tells them and is logged on."""
         question = self._dialect.encode_limit_query(f"limits-{self._records.history.connection}")
-        fix = self._outbox.fix
-        if question is not None and fix is not None and fix.logged_on:
+        if question is not None and self._outbox.logged_on:
             self._asked_ns.append(now.boot_ns)
             self._outbox.send(question.msg_type, question.fields, b"", None, now)
 
@@ -238,8 +237,7 @@ class Commands:
             return Reason.KILLED, self._kill.by, ""
         if self._records.away(now):
             return Reason.JOURNAL_AWAY, "", ""
-        fix = self._outbox.fix
-        if fix is None or not fix.logged_on or self._connection.closing:
+        if not self._outbox.logged_on or self._connection.closing:
             return Reason.NOT_CONNECTED, self._connection.hours.text, ""
         if risky and (refusal := self._risky_refusal(command, now)) is not None:  # type: ignore[arg-type]
             return refusal

@@ -63,8 +63,7 @@ class Gate:
         """Ask for the proof: after the logon, and again where the question is unanswered or did not leave."""
         self._test_req_id = b"up-%d" % self._records.history.connection
         self.due_boot_ns = now.boot_ns + TEST_AGAIN_NS
-        fix = self._outbox.fix
-        if fix is not None and fix.logged_on:
+        if self._outbox.logged_on:
             self._outbox.send("1", b"112=%b\x01" % self._test_req_id, b"", None, now)
 
     def is_answer(self, message: Inbound) -> bool:
@@ -119,13 +118,12 @@ NAMED_ORDERS = 100
 """The note at a period's end names so many open orders at most, and counts them all."""
 
 
-class _Successor:
+class _Successor(msgspec.Struct, gc=False):
     """A connection that is dialled while another lives; `up` once the transport is there."""
 
-    def __init__(self, connection: int, deadline_ns: int) -> None:
-        self.connection = connection
-        self.deadline_ns = deadline_ns
-        self.up = False
+    connection: int
+    deadline_ns: int
+    up: bool = False
 
 
 class FailedLogons(NamedTuple):
@@ -279,9 +277,9 @@ class Connection:
 
     def end_announced(self, now: Instant) -> None:
         """The venue will end the connection: have another one before, under the next of its names."""
-        fix, config = self._outbox.fix, self._config
+        config = self._config
         renamed = config.resets and bool(config.comp_id_prefix) and self._dialect.profile.ends_announced
-        if not renamed or fix is None or not fix.logged_on or self.closing or self._successor is not None:
+        if not renamed or not self._outbox.logged_on or self.closing or self._successor is not None:
             return
         if self._former.lives or not self.may_connect or self._records.emergency.active:
             return

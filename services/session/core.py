@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from common.actor.core import Close, Core, Exit, HostWorked, Send, Write
+from common.actor.core import Close, Exit, FoldingCore, HostWorked, Send, Write
 from common.actor.links import AWAY_NS, Superseded
 from common.actor.rates import MessageRate
 from common.actor.unread import status_of_unread
@@ -61,7 +61,7 @@ MEND_NS = 2_000 * NS_PER_MS
 """So often an emergency file that could not be made is tried again: the disk may have room by then."""
 
 
-class SessionCore(Core):
+class SessionCore(FoldingCore[Folded, TakingUp]):
     """See the module. Links: "journal", "commands"; target "fix"."""
 
     def __init__(
@@ -76,22 +76,19 @@ class SessionCore(Core):
 
         `begin` gives such a one again, without the records at which the fold has raised.
         """
-        super().__init__(f"session@{config.session}")
+        super().__init__(f"session@{config.session}", begin or self._empty_fold)
         self.config = config
         self._dialect = dialect
         self._files = files
-        self._begin_fold = begin or self._empty_fold
-        self._unfoldable: list[Unfoldable] = []
         self._live_with(folded or self._empty_fold(()))
 
     def _empty_fold(self, unfoldable: Sequence[Unfoldable]) -> Folded:
         return Folded(self.name, self.config.session, self._dialect, LeftOut((), unfoldable))
 
-    def _live_with(self, folded: Folded, former: TakingUp | None = None) -> None:
-        """Begin a life around what is folded. `former` has read the log until now."""
+    def _live_with(self, state: Folded, former: TakingUp | None = None) -> None:
         config, dialect, files = self.config, self._dialect, self._files
-        self.folded = folded
-        self.history = self.folded.history
+        self.folded = state
+        self.history = state.history
         self.emergency = Emergency(config.emergency_folder, config.session, self.name, files, config.emergency_bytes)
         self.records = Records(self, self.name, self.history, self.emergency, (config.account, config.venue))
         reserved = int(config.messages * config.cancel_reserve_ratio)
@@ -136,22 +133,13 @@ class SessionCore(Core):
         try:
             goes_on = self.taking_up.read(records, now)
         except Unfoldable as error:
-            self._begin_anew(error, now)
+            # Nothing was sent yet, for all of this is before the session is live.
+            self._begin_anew(error, self.taking_up, now)
             return
         if goes_on and was_live:
             self._end_emergency(now)
         elif goes_on:
             self._begin(now)
-
-    def _begin_anew(self, error: Unfoldable, now: Instant) -> None:
-        """The fold raised, and is of no use: another life, as after a crash, that has of the record its number alone.
-
-        Nothing was sent yet, for all of this is before the session is live.
-        """
-        self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
-        self._unfoldable.append(error)
-        self._live_with(self._begin_fold(self._unfoldable), self.taking_up)
-        self.started(now)
 
     def _begin(self, now: Instant) -> None:
         if self.history.state is not SessionState.DISCONNECTED:

@@ -145,10 +145,7 @@ class History:
             self._go_back_to_lost()
             return
         if isinstance(payload, SessionChanged):
-            if payload.generation != self.generation:
-                self._begin_generation(payload)
-            self.generation, self.connection = payload.generation, max(self.connection, payload.connection)
-            self.next_outbound, self.next_inbound = payload.next_outbound, payload.next_inbound
+            self._take_numbers(payload)
         elif isinstance(payload, Outbound | Inbound) and self._is_former(payload):
             pass
         elif isinstance(payload, Outbound) and not payload.filler:
@@ -260,19 +257,21 @@ class History:
         elif not goes_on or not self.numbers_began:
             self.numbers_began = record.generation
 
+    def _take_numbers(self, record: SessionChanged) -> None:
+        if record.generation != self.generation:
+            self._begin_generation(record)
+        self.generation, self.connection = record.generation, max(self.connection, record.connection)
+        self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound
+
     def _changed(self, record: SessionChanged) -> None:
         if record.generation != self.generation:
             self.hand_overs.lost_from = 0
-            self._begin_generation(record)
+        self._take_numbers(record)
         if record.assets:
             self.venue_told = (record.window_ns, record.assets)
             self.contracts_told = record.contracts
         self.venue_log = record.venue_log or self.venue_log
-        self.generation = record.generation
-        self.connection = max(self.connection, record.connection)
-        self.next_outbound, self.next_inbound = record.next_outbound, record.next_inbound
-        if record.sender_comp_id:
-            self.sender_comp_id = record.sender_comp_id
+        self.sender_comp_id = record.sender_comp_id or self.sender_comp_id
         if record.state is SessionState.LATCHED:
             self.latched = True
         elif record.state is SessionState.UNLATCHED:

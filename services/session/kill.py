@@ -297,8 +297,7 @@ class KillSwitch:
         if self.due_boot_ns is None or now.boot_ns < self.due_boot_ns:
             return
         self.due_boot_ns = now.boot_ns + ROUND_NS
-        fix = self._outbox.fix
-        if fix is None or not fix.logged_on:
+        if not self._outbox.logged_on:
             return
         self._finish(now)
         if self.due_boot_ns is not None:
@@ -392,10 +391,7 @@ class KillSwitch:
 
     def _send(self, name: OwnName, what: What, body: Body, conclusive: bool, now: Instant) -> bool:
         """Number one request, where the venue's rate still has room for it; whether it had."""
-        fix = self._outbox.fix
-        if fix is None or not fix.logged_on:
-            return False
-        if not self._outbox.rate.room(self._outbox.waiting, now, Use.KILL):
+        if not self._outbox.logged_on or not self._outbox.rate.room(self._outbox.waiting, now, Use.KILL):
             return False
         number = self._outbox.send(body.msg_type, body.fields, b"", None, now, name.attempt)
         self._requests.sent(name.cl_ord_id, Asked(what, number, conclusive), now.boot_ns)
