@@ -27,7 +27,7 @@ class Acknowledgements:
         self._awaited: dict[OrderName, None] = {}
         self.times_ms: dict[str, deque[float]] = {}
 
-    def hear(self, kind: int, lsn: int, stamp_ns: int, order: Order) -> None:
+    def hear_change(self, kind: int, lsn: int, stamp_ns: int, order: Order) -> None:
         """A record has changed the order."""
         if kind == Kind.INBOUND:
             if self._awaited.pop(order.name, self) is None:

@@ -90,7 +90,7 @@ class KnownVenues:
         self._told: dict[str, VenueTold] = {}
         self._counted_by: dict[tuple[str, str], CountedBy] = {}
 
-    def hear(self, moved: SessionChanged) -> None:
+    def hear_session(self, moved: SessionChanged) -> None:
         """A session's record, which may hold what it knows of its venue."""
         if moved.assets:
             self._take(VenueTold(moved.account, moved.window_ns, moved.assets, moved.venue, moved.contracts))

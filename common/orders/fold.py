@@ -297,7 +297,7 @@ class Fold:
             return
         if command.cl_ord_id in self.books.by_id or self._is_over(command):
             return
-        outcome = self.outcomes.see(command.attempt, Evidence.REFUSED, command.deadline_ns, record.stamp_ns)
+        outcome = self.outcomes.see_evidence(command.attempt, Evidence.REFUSED, command.deadline_ns, record.stamp_ns)
         if isinstance(command, CancelOrder):
             # The wish stays, whoever refused this attempt to fulfil it.
             self._decide(record, command, "accepted", refused.reason, refused.text)
@@ -315,7 +315,7 @@ class Fold:
             known, by_id = self.books.names.get(*name), self.books.by_id
             if sent_name(each.attempt, by_id) in by_id or (known is not None and known.attempt == attempt):
                 continue
-            outcome = self.outcomes.see(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
+            outcome = self.outcomes.see_evidence(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
             is_expired = outcome is Outcome.EXPIRED
             reason, text = (Reason.EXPIRED, "") if is_expired else (refused.reason, refused.text)
             if self._may_decide(record, name, each.attempt):
@@ -340,7 +340,7 @@ class Fold:
         order = self.books.by_id.get(name)
         self._changes.append(AttemptEnded(attempt, withdrawn.reason, None))
         if order is None:
-            self.outcomes.see(attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
+            self.outcomes.see_evidence(attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
             return
         if order.attempt == attempt:
             if order.legs[0].word or order.ending is not None:
@@ -401,7 +401,7 @@ class Fold:
     def _see(self, record: Record, command: NewOrder | AmendOrder | CancelOrder) -> Outcome:
         if not self.outcomes.held:
             return decide(Outcome.PENDING, Evidence.OUTBOUND, command.deadline_ns, record.stamp_ns)
-        outcome = self.outcomes.see(command.attempt, Evidence.OUTBOUND, command.deadline_ns, record.stamp_ns)
+        outcome = self.outcomes.see_evidence(command.attempt, Evidence.OUTBOUND, command.deadline_ns, record.stamp_ns)
         # What was sent lives on in the order; `outcomes` keeps only what the log has not decided.
         self.outcomes.forget(command.attempt)
         return outcome
@@ -590,7 +590,7 @@ class Fold:
                 self._lower_by_hand(order, leg, report)
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
-        order.heard(leg, report)
+        order.hear_report(leg, report)
         if report.exec_type == ORDER_STATUS and not inbound.poss_dup:
             order.in_doubt = False
             self._settle_requests(record, order, inbound, None)
@@ -838,7 +838,7 @@ class Fold:
 
     def _session(self, record: Record, moved: SessionChanged) -> None:
         books = self.books
-        books.known.hear(moved)
+        books.known.hear_session(moved)
         session = books.session(moved.session, moved.account)
         if moved.generation != session.generation or moved.state is SessionState.NUMBERS_SET:
             session.last_outbound, session.last_inbound = moved.next_outbound - 1, moved.next_inbound - 1

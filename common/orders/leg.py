@@ -250,7 +250,7 @@ class Leg(msgspec.Struct, gc=False):
             self.told_cum_qty = max(self.told_cum_qty + change.qty, self.cum_qty)
         self._settle()
 
-    def hear(self, report: ExecutionReport, asked: Sequence[AskedTerms] = ()) -> bool:
+    def hear_report(self, report: ExecutionReport, asked: Sequence[AskedTerms] = ()) -> bool:
         """Take a report on this order, after its fill went through the ledger. False when its word came too late to
         count.
 

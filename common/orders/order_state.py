@@ -341,14 +341,14 @@ class Order(OfTerms, msgspec.Struct, gc=False):
                 self.legs.remove(leg)
         return request
 
-    def heard(self, leg: Leg, report: ExecutionReport) -> bool:
+    def hear_report(self, leg: Leg, report: ExecutionReport) -> bool:
         """Take a report on `leg`, its fill already counted. False when its word came too late to change the state."""
         # It may have been held for never received, or closed by a person: the venue's word is the stronger one.
         is_sign_of_life = report.exec_type != REJECTED and leg.word not in TERMINAL_WORDS
         if leg.concluded and report.exec_type != REJECTED:
             leg.revive()
         asked = self._asked(leg, report) if self.requests or self.lingering else []
-        counted = leg.hear(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
+        counted = leg.hear_report(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
         self.unknown = leg.answered = False
         if self.ending is not None and (is_sign_of_life or leg.is_open):
             self.revive()

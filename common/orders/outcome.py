@@ -64,8 +64,8 @@ def decide(current: Outcome, evidence: Evidence, deadline_ns: int | None, stamp_
 class Outcomes:
     """The attempts that a reader of the log still waits for, and those that it holds as sent.
 
-    `expect` and `see` name attempts; `stamp` takes the stamp of every record and tells which attempts expired by it.
-    A final outcome is reported once and forgotten; a sent one is held until `forget`.
+    `expect` and `see_evidence` name attempts; `stamp` takes the stamp of every record and tells which attempts expired
+    by it. A final outcome is reported once and forgotten; a sent one is held until `forget`.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Outcomes:
         self.held[attempt] = (Outcome.PENDING, deadline_ns)
         heapq.heappush(self._deadlines, (deadline_ns, attempt.epoch, attempt.counter))
 
-    def see(self, attempt: Attempt, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
+    def see_evidence(self, attempt: Attempt, evidence: Evidence, deadline_ns: int | None, stamp_ns: int) -> Outcome:
         """Fold a record that names the attempt, expected before or not, and return where it stands.
 
         A reader that calls `stamp` first with every record's stamp is told of expiry there, and sees EXPIRED here for

@@ -139,7 +139,7 @@ def _reports() -> Iterator[tuple[str, str]]:
 def _told(word: str, exec_type: str, status: str) -> str:
     leg = _leg(word, ZERO)
     cum_qty = QTY if status == "2" else QTY / 2 if status == "1" else ZERO
-    leg.hear(
+    leg.hear_report(
         ExecutionReport("X", "", "7", "E", exec_type, status, "S", "1", QTY, PRICE, ZERO, ZERO, cum_qty, QTY - cum_qty)
     )
     return leg.word

@@ -132,7 +132,7 @@ class View:
             kept = self.messages[record.writer] = deque(maxlen=KEPT_MESSAGES)
         kept.append(record)
         for order in self.books.changed.values():
-            self.acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
+            self.acknowledgements.hear_change(record.kind, record.lsn, record.stamp_ns, order)
 
     def _take_act(self, record: Record) -> None:
         payload = payload_of(record)

@@ -85,7 +85,7 @@ class Clients:
         """How many clients are connected."""
         return len(self._by_peer)
 
-    def begin(self, lsn: int) -> None:
+    def begin_after(self, lsn: int) -> None:
         """The events of records up to `lsn` are not at hand."""
         self._complete_from = (lsn, AFTER_ALL_EVENTS)
 
@@ -261,7 +261,7 @@ class Life:
         """The wait is over. The caller tells the clients when it has taken up what it must."""
         self.live = True
 
-    def heard(self, now: Instant) -> None:
+    def hear_journal(self, now: Instant) -> None:
         """The journal gave a sign of life."""
         self._heard_boot_ns = now.boot_ns
 

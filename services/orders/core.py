@@ -156,7 +156,7 @@ class OrdersCore(FoldingCore[Books, Follower]):
         """Ask for an epoch."""
         if self._index.made_anew:
             self.note("warning", "index_made_anew", why=self._index.made_anew)
-        self._life.heard(now)
+        self._life.hear_journal(now)
         self._appender.request_epoch(now)
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
@@ -282,7 +282,7 @@ class OrdersCore(FoldingCore[Books, Follower]):
         grant = self._appender.grant
         if grant is not None and not granted:
             self._events_from = max(self.books.lsn, grant.lsn - self._settings.replayed_events)
-            self.clients.begin(self._events_from)
+            self.clients.begin_after(self._events_from)
             self._follower.read_to(grant.lsn)
             self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
 
@@ -291,7 +291,7 @@ class OrdersCore(FoldingCore[Books, Follower]):
             return
         life, apply, grant, events_from = self._life, self.fold.apply, self._appender.grant, self._events_from
         new_rules, compared_lsn = self._new_rules, self._new_rules.at_lsn
-        life.heard(now)
+        life.hear_journal(now)
         for record in records:
             if record.kind == EPOCH and not self._appender.take_record(record):
                 return
@@ -312,7 +312,7 @@ class OrdersCore(FoldingCore[Books, Follower]):
                 if record.lsn == compared_lsn:
                     new_rules.compare()
                 elif record.kind == Kind.DISCREPANCY:
-                    new_rules.heard(record)
+                    new_rules.hear_discrepancy(record)
         if life.away:
             life.back()
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
@@ -343,13 +343,13 @@ class OrdersCore(FoldingCore[Books, Follower]):
     def _go_live(self, now: Instant) -> None:
         self._life.go_live()
         self.note("info", "live", lsn=self.books.lsn)
-        self._new_rules.tell(self, self._appender, now)
+        self._new_rules.tell_differences(self, self._appender, now)
         for name, settings in self._settings.accounts.items():
             self._accounts[name] = Reconciliation(
                 self, name, settings.ways, settings.orphan_ns, self.books, self._attempts, self._appender,
                 self._settings.patience,
             )  # fmt: skip
-            self._accounts[name].begin(now)
+            self._accounts[name].take_up_account(now)
             for order in self.books.open_orders(name):
                 if order.wish_number:
                     self._cancels.wish(order, (order.wish_strategy, order.wish_number), now)
@@ -410,7 +410,7 @@ class OrdersCore(FoldingCore[Books, Follower]):
 
     def _order_changed(self, record: Record, index: int, change: OrderChanged, now: Instant) -> None:
         order = change.order
-        self._acknowledgements.hear(record.kind, record.lsn, record.stamp_ns, order)
+        self._acknowledgements.hear_change(record.kind, record.lsn, record.stamp_ns, order)
         told = order_event(order, change, self.books.unpriced_qty(order), record.lsn, index, record.stamp_ns)
         self.clients.emit(order.strategy, told)
         if not self._life.live:

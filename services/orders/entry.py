@@ -104,7 +104,7 @@ class Entry:
         """A sign of life: of nobody's, or of a former life of this process, it must say hello first."""
         strategy = self._clients.strategy_of(peer)
         if strategy and sign.epoch == self._life.epoch:
-            self._watch.heard(strategy, now, ends=sign.ends)
+            self._watch.hear_sign(strategy, now, ends=sign.ends)
         elif not sign.ends and not self._clients.is_superseded(peer):
             self._clients.reply(peer, self._life.status(0))
 

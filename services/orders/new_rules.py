@@ -88,7 +88,7 @@ class NewRules:
             Difference("" if order is None else order.account, f"{name[0]}/{name[1]}", _said(now), _said(then))
         )
 
-    def heard(self, record: Record) -> None:
+    def hear_discrepancy(self, record: Record) -> None:
         """A discrepancy of the log: where an earlier start of this version told its differences, they are told."""
         try:
             told = _decode(record.payload)
@@ -97,7 +97,7 @@ class NewRules:
         if told.action == ACTION:
             self._differences.clear()
 
-    def tell(self, core: Core, appender: Appender, now: Instant) -> None:
+    def tell_differences(self, core: Core, appender: Appender, now: Instant) -> None:
         """The process is live: append what was found, with a note of each. Once."""
         found, self._differences = self._differences, []
         for difference in found[:MOST_TOLD]:

@@ -221,7 +221,7 @@ class Reconciliation:
 
     # ---- what the log tells ----
 
-    def begin(self, now: Instant) -> None:
+    def take_up_account(self, now: Instant) -> None:
         """Take up the account as the log has it."""
         sessions = self._books.sessions_of(self._account)
         self._latched = {session.session for session in sessions if session.latched}

@@ -123,7 +123,7 @@ class Watch:
         resting, limit_s = len(self._within_reach(name)), row.limit_ns // NS_PER_S
         self._journal(name, row.sign.value, f"it has {limit_s} s; its {resting} open orders stay so long", now)
 
-    def heard(self, name: str, now: Instant, *, ends: bool) -> None:
+    def hear_sign(self, name: str, now: Instant, *, ends: bool) -> None:
         """The strategy's instance says that it lives, or `ends` in order."""
         row = self._rows.get(name)
         if row is None:

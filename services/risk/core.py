@@ -147,7 +147,7 @@ class RiskCore(FoldingCore[RiskState, Follower]):
         if handler is not None:
             handler(message, now)
         elif isinstance(message, TopOfBook):
-            self._proposals.references.hear(message, now)
+            self._proposals.references.hear_top(message, now)
         elif link == "journal":
             self._journal(message, now)
         elif isinstance(message, ControlRequest):

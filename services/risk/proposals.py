@@ -41,7 +41,7 @@ class References:
         """Nothing is known."""
         self.tops: dict[tuple[str, str], tuple[TopOfBook, int]] = {}
 
-    def hear(self, top: TopOfBook, now: Instant) -> None:
+    def hear_top(self, top: TopOfBook, now: Instant) -> None:
         """Market data has come."""
         self.tops[top.venue, top.symbol] = (top, now.boot_ns)
 

@@ -56,7 +56,7 @@ class Stopping:
         """When a step is due, in boot time."""
         return self._deadline_ns, self._wait_until_ns, self._cancel_until_ns
 
-    def begin(self, now: Instant) -> bool:
+    def begin_stop(self, now: Instant) -> bool:
         """The word to stop; False where it came before."""
         if self._deadline_ns is not None:
             return False

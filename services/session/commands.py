@@ -187,7 +187,7 @@ class Commands:
         """Number the command for the venue, or record why not."""
         if isinstance(command, OpenGate):
             if not self._connection.closing:
-                self._gate.open(command, now)
+                self._gate.open_gate(command, now)
             return
         refusal = self._refusal(command, now)
         if refusal is not None:

@@ -78,7 +78,7 @@ class Gate:
         self.caught_up = True
         self._records.changed(SessionState.CAUGHT_UP, now)
 
-    def open(self, command: OpenGate, now: Instant) -> None:
+    def open_gate(self, command: OpenGate, now: Instant) -> None:
         """Orders has reconciled; an OpenGate for another connection, or before its time, opens nothing."""
         history = self._records.history
         ours = command.session == history.session and command.connection == history.connection
@@ -181,7 +181,7 @@ class Connection:
 
     # ---- begin ----
 
-    def begin(self, now: Instant) -> None:
+    def begin_connecting(self, now: Instant) -> None:
         """The session is live: connect, if its schedule has it."""
         self.hours.look(now)
         if not self.hours.is_open:

@@ -146,7 +146,7 @@ class SessionCore(FoldingCore[Folded, TakingUp]):
             self.records.changed(SessionState.DISCONNECTED, now, "process restarted")
         self.kill.connection_died(now)
         if self.kill.latched:
-            self.kill.tell(now)
+            self.kill.record_latch(now)
         self.note(
             "info",
             "live",
@@ -158,7 +158,7 @@ class SessionCore(FoldingCore[Folded, TakingUp]):
             latched=self.kill.latched,
             emergency=self.emergency.active,
         )
-        self.connection.begin(now)
+        self.connection.begin_connecting(now)
         self.commands.number_kept(now)
         self._carry_out(now)
         self._go_on_stopping(now)
@@ -444,7 +444,7 @@ class SessionCore(FoldingCore[Folded, TakingUp]):
 
     def stop(self, now: Instant) -> None:
         """Cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
-        if self.stopping.begin(now):
+        if self.stopping.begin_stop(now):
             self._go_on_stopping(now)
 
     def _go_on_stopping(self, now: Instant) -> None:

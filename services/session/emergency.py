@@ -74,7 +74,7 @@ class HandOvers:
         self.under_way = ""
         """Whose records follow, which are of the past; "" for the living session's own."""
 
-    def see(self, payload: Payload) -> bool:
+    def see_record(self, payload: Payload) -> bool:
         """Fold one of the session's records; whether it is a frame of a hand-over and nothing else."""
         if isinstance(payload, SessionChanged):
             if (frame := _FRAME.fullmatch(payload.text)) is not None:

@@ -110,7 +110,7 @@ class History:
 
     def fold_payload(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
-        if self.hand_overs.see(payload):
+        if self.hand_overs.see_record(payload):
             self._go_back_to_lost()
             return
         if isinstance(payload, Outbound):
@@ -141,7 +141,7 @@ class History:
         """Fold of an own record that is left out only the numbers that it took or told: no other message may bear them.
         What an emergency file holds is counted by its records, whatever becomes of them.
         """
-        if self.hand_overs.see(payload):
+        if self.hand_overs.see_record(payload):
             self._go_back_to_lost()
             return
         if isinstance(payload, SessionChanged):

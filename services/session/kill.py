@@ -206,7 +206,7 @@ class KillSwitch:
         """Latch, take back what has not left, and begin to cancel."""
         self.latch.latch()
         self._take_back(by, now)
-        self.tell(now)
+        self.record_latch(now)
         self._cancel(now)
 
     def empty_at_stop(self, by: str, now: Instant) -> None:
@@ -224,10 +224,10 @@ class KillSwitch:
 
     def _cancel(self, now: Instant) -> None:
         self._records.appender.question(now)
-        self.begin(now)
+        self.begin_cancelling(now)
         self.timer(now)
 
-    def tell(self, now: Instant) -> None:
+    def record_latch(self, now: Instant) -> None:
         """Record that the latch holds, where the log does not say so."""
         if not self._records.history.latched:
             self._records.changed(SessionState.LATCHED, now, self.by)
@@ -241,7 +241,7 @@ class KillSwitch:
         self._records.changed(SessionState.UNLATCHED, now, by)
         return True
 
-    def begin(self, now: Instant) -> None:
+    def begin_cancelling(self, now: Instant) -> None:
         """Start cancelling where the latch holds and something may be open yet."""
         if self.latched and not self.done:
             self.due_boot_ns = now.boot_ns
@@ -250,12 +250,12 @@ class KillSwitch:
         """What was confirmed on an earlier connection says nothing of what came after it: begin anew."""
         self.done = False
         self.confirmed.clear()
-        self.begin(now)
+        self.begin_cancelling(now)
 
     def restart(self, now: Instant) -> None:
         """What was asked has not left: ask again, under other numbers."""
         self._forget_asked()
-        self.begin(now)
+        self.begin_cancelling(now)
 
     def connection_died(self, now: Instant) -> None:
         """What was sent on it may take effect for the venue's window yet; what was asked on it is not answered any
@@ -289,7 +289,7 @@ class KillSwitch:
                 self._said_no(asked, now)
         if self.done and len(self._records.history.orders):
             self.done = False
-            self.begin(now)
+            self.begin_cancelling(now)
         self._finish(now)
 
     def timer(self, now: Instant) -> None:

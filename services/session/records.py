@@ -57,7 +57,7 @@ class JournalClock:
         self._epoch = -1
         self._offset_ns = 0
 
-    def heard(self, stamp_ns: int, journal_epoch: int, now: Instant) -> None:
+    def hear_stamp(self, stamp_ns: int, journal_epoch: int, now: Instant) -> None:
         """A stamp of the journal in its life `journal_epoch`, heard now: it was made no later than now."""
         offset_ns = stamp_ns - now.boot_ns
         if journal_epoch != self._epoch:
@@ -159,7 +159,7 @@ class Records:
     def received(self, message: msgspec.Struct, now: Instant) -> Acknowledged | None:
         """A message of the journal link. Raises Superseded."""
         if isinstance(message, Appended | EpochGranted):
-            self.clock.heard(message.stamp_ns, message.journal_epoch, now)
+            self.clock.hear_stamp(message.stamp_ns, message.journal_epoch, now)
         acknowledged = self.appender.received(message, now)
         if acknowledged is not None:
             self._discard(acknowledged.last)

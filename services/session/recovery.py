@@ -282,7 +282,7 @@ class TakingUp:
                 self._folded.see_epoch(record)
                 payload = self._folded.read_own(record)
                 if payload is not None:
-                    hand_overs.see(payload)
+                    hand_overs.see_record(payload)
         if not self._follower.caught_up or not self._records.emergency.active:
             return False
         hand_overs.new_epoch()

@@ -26,7 +26,7 @@ def test_an_order_that_was_not_seen_to_be_sent_tells_nothing() -> None:
     ring = live_ring()
     order = ring.core.books.orders["s", accepted(ring, 1).number]
     told = Acknowledgements()
-    told.hear(Kind.INBOUND, 9, order.sent_ns + 1, order)
+    told.hear_change(Kind.INBOUND, 9, order.sent_ns + 1, order)
     assert told.rows() == {}
 
 
@@ -35,6 +35,6 @@ def test_the_percentiles_are_of_the_latest() -> None:
     order = ring.core.books.orders["s", accepted(ring, 1).number]
     told = Acknowledgements()
     for ms in [*[9_000] * 50, *range(1, KEPT + 1)]:
-        told.hear(Kind.OUTBOUND, order.sent_lsn, order.sent_ns, order)
-        told.hear(Kind.INBOUND, order.sent_lsn + 1, order.sent_ns + ms * 1_000_000, order)
+        told.hear_change(Kind.OUTBOUND, order.sent_lsn, order.sent_ns, order)
+        told.hear_change(Kind.INBOUND, order.sent_lsn + 1, order.sent_ns + ms * 1_000_000, order)
     assert told.rows()[order.session] == {"count": KEPT, "p50_ms": 100.0, "p99_ms": 198.0}

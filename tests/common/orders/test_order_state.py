@@ -242,13 +242,13 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize("word", sorted(TERMINAL_WORDS))
 def test_a_stale_new_does_not_open_what_the_venue_has_ended(word: str) -> None:
     leg = Leg("X", "X", D(10), D(5), word=word)
-    assert leg.hear(make_report("0", "0")) is (word == "8")
+    assert leg.hear_report(make_report("0", "0")) is (word == "8")
     assert leg.word == ("0" if word == "8" else word)
 
 
 def test_rest_never_lowers_what_was_told() -> None:
     leg = Leg("X", "X", D(10), D(5))
-    leg.hear(make_report("F", "1", cum_qty=D(4)))
+    leg.hear_report(make_report("F", "1", cum_qty=D(4)))
     leg.told_by_rest("1", "V", D(10), D(5), D(2))
     assert (leg.told_cum_qty, leg.leaves_qty) == (D(4), D(6))
 
@@ -261,30 +261,30 @@ def test_rest_never_takes_back_an_end() -> None:
 
 def test_leaves_believe_the_venue_where_fills_are_missing() -> None:
     leg = Leg("X", "X", D(10), D(5))
-    leg.hear(make_report("I", "1", cum_qty=D(7)))
+    leg.hear_report(make_report("I", "1", cum_qty=D(7)))
     assert (leg.cum_qty, leg.leaves_qty) == (ZERO, D(3))
 
 
 def test_a_word_of_life_is_stronger_than_never_received() -> None:
     order = new_order()
     order.conclude(order.legs[0], OrderStatus.VOID, Reason.NOT_FOUND)
-    order.heard(order.legs[0], make_report("0", "0"))
+    order.hear_report(order.legs[0], make_report("0", "0"))
     assert order.status is OrderStatus.NEW
 
 
 def test_a_request_that_is_lost_with_its_connection_is_unknown_until_answered() -> None:
     order = new_order()
-    order.heard(order.legs[0], make_report("0", "0"))
+    order.hear_report(order.legs[0], make_report("0", "0"))
     order.request_sent(Request(RequestKind.CANCEL, Attempt(1, 2), "s", 2, "c", D(10), None, session="v"))
     assert order.connection_lost("v") and order.is_unknown
     assert order.status is OrderStatus.PENDING_CANCEL
-    order.heard(order.legs[0], make_report("4", "4", cl_ord_id="c", orig_cl_ord_id="X"))
+    order.hear_report(order.legs[0], make_report("4", "4", cl_ord_id="c", orig_cl_ord_id="X"))
     assert order.is_closed and order.status.value == "CANCELED" and not order.is_unknown
 
 
 def test_a_replacement_that_was_refused_and_has_traded_all_the_same_keeps_its_fills() -> None:
     order = new_order()
-    order.heard(order.legs[0], make_report("0", "0"))
+    order.hear_report(order.legs[0], make_report("0", "0"))
     for name, traded in (("r", True), ("q", False)):
         order.request_sent(Request(RequestKind.REPLACE, Attempt(1, 2), "s", 2, name, D(10), D(6)))
         change = FillLedger().trade("v", "S", "a", name, "1", D(2), D(6)) if traded else None
@@ -299,7 +299,7 @@ def test_an_order_whose_new_half_the_venue_took_in_is_unknown_until_the_end_of_t
     told: str, unknown: bool
 ) -> None:
     order = new_order()
-    order.heard(order.legs[0], make_report("0", "0"))
+    order.hear_report(order.legs[0], make_report("0", "0"))
     order.request_sent(Request(RequestKind.REPLACE, Attempt(1, 2), "s", 2, "r", D(10), D(6)))
     assert not order.is_unknown
     old, new = order.legs
@@ -347,7 +347,7 @@ def test_every_event_in_every_state_is_total(
             change = ledger.report("v", leg.owner, report)
             if change is not None:
                 next(each for each in order.legs if each.owner == change.owner).fill(change)
-            order.heard(leg, report)
+            order.hear_report(leg, report)
         assert order.leaves_qty >= 0
         assert order.is_closed or order.legs
         assert order.status in OrderStatus
@@ -366,7 +366,7 @@ def test_a_report_said_twice_in_a_row_changes_nothing_the_second_time(reports: l
             change = ledger.report("v", leg.owner, report)
             if change is not None:
                 leg.fill(change)
-            order.heard(leg, report)
+            order.hear_report(leg, report)
             states.append((leg.word, leg.cum_qty, leg.leaves_qty, order.status))
         assert states[0] == states[1]
 
@@ -420,7 +420,7 @@ def test_a_bust_takes_away_its_own_fill_and_not_what_was_told_and_is_still_to_co
         change = ledger.report("v", "o", report)
         assert change is not None
         leg.fill(change)
-        leg.hear(msgspec.structs.replace(report, cum_qty=D(10) if report.exec_type == "F" else cum_qty))
+        leg.hear_report(msgspec.structs.replace(report, cum_qty=D(10) if report.exec_type == "F" else cum_qty))
     assert (leg.cum_qty, leg.told_cum_qty, leg.filled_qty) == (D(0), D(6), D(6))
 
 
@@ -444,16 +444,16 @@ def amending(order: Order, order_qty: Decimal, price: Decimal) -> Request:
 def test_a_report_of_state_answers_the_amendment_whose_terms_it_tells(fields: dict[str, Any], answers: bool) -> None:
     """A venue that tells states alone gives an amended order no other name."""
     order = new_order()
-    order.heard(order.legs[0], make_report("I", "0"))
+    order.hear_report(order.legs[0], make_report("I", "0"))
     amending(order, D(10), D(4))
-    order.heard(order.legs[0], make_report(**{"exec_type": "I", "ord_status": "0", **fields}))
+    order.hear_report(order.legs[0], make_report(**{"exec_type": "I", "ord_status": "0", **fields}))
     assert (not order.requests) is answers
     assert order.status is (OrderStatus.NEW if answers else OrderStatus.PENDING_REPLACE)
 
 
 def test_a_report_of_state_under_a_request_s_name_is_no_answer_to_it() -> None:
     order = new_order()
-    order.heard(order.legs[0], make_report("0", "0"))
+    order.hear_report(order.legs[0], make_report("0", "0"))
     amending(order, D(10), D(4))
-    order.heard(order.legs[0], make_report("I", "0", cl_ord_id="a", orig_cl_ord_id="X", price=D(4)))
+    order.hear_report(order.legs[0], make_report("I", "0", cl_ord_id="a", orig_cl_ord_id="X", price=D(4)))
     assert order.requests

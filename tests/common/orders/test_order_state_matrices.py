@@ -61,7 +61,7 @@ def play(rows: list[Row], order_qty: int = 10_000) -> None:
             change = ledger.report("v", order.legs[0].owner, report)
             if change is not None:
                 order.legs[0].fill(change)
-            order.heard(order.legs[0], report)
+            order.hear_report(order.legs[0], report)
         assert NAMES[order.status] == (row.ours or row.status), where
         assert order.cum_qty == row.cum, where
         assert order.leaves_qty == row.leaves, where

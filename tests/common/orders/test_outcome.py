@@ -71,7 +71,7 @@ def test_a_reader_that_expected_it_and_one_that_did_not_agree(
             if A in outcomes.stamp(stamp_ns):
                 ends[name] = Outcome.EXPIRED
             elif evidence is not Evidence.STAMP:
-                outcome = outcomes.see(A, evidence, deadline_ns, stamp_ns)
+                outcome = outcomes.see_evidence(A, evidence, deadline_ns, stamp_ns)
                 if outcome in FINAL:
                     ends[name] = outcome
     if "late" in ends:

@@ -116,7 +116,7 @@ def test_what_contracts_are_traded_is_known_from_the_log_when_the_configuration_
         "v", 1, 1, SessionState.CONNECTING, 1, 1, assets={"S": ("BTC", "USD"), "T": ("ETH", "USDT")},
         contracts={"S": INVERSE},
     )  # fmt: skip
-    known.hear(told)
+    known.hear_session(told)
     assert (known.contract_of("v", "S"), known.base_of("v", "S")) == (INVERSE, "")
     assert (known.contract_of("v", "T"), known.base_of("v", "T")) == (SPOT, "ETH")
     again = KnownVenues({})

@@ -50,13 +50,13 @@ def test_the_venues_answers_and_a_logout_find_room_behind_the_kill(messages: int
 
 def test_the_clock_is_a_lower_bound_that_tightens_and_starts_anew_with_the_journal() -> None:
     clock = JournalClock()
-    clock.heard(1_000, 1, Instant(0, 100))
-    clock.heard(1_050, 1, Instant(0, 200))
+    clock.hear_stamp(1_000, 1, Instant(0, 100))
+    clock.hear_stamp(1_050, 1, Instant(0, 200))
     assert clock.estimate_ns(Instant(0, 300)) == 1_200
-    clock.heard(1_190, 1, Instant(0, 250))
+    clock.hear_stamp(1_190, 1, Instant(0, 250))
     assert clock.estimate_ns(Instant(0, 300)) == 1_240
     assert clock.boot_ns(1_240) == 300
-    clock.heard(900, 2, Instant(0, 310))
+    clock.hear_stamp(900, 2, Instant(0, 310))
     assert clock.estimate_ns(Instant(0, 320)) == 910
 
 

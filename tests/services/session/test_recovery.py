@@ -267,12 +267,12 @@ def test_quantities_keep_their_digits_through_a_snapshot(tmp_path: Path, quantit
 def test_a_text_that_only_looks_like_a_hand_over_is_a_text(text: str) -> None:
     found = HandOvers()
     told = SessionChanged("s", 1, 1, SessionState.HALTED, 1, 1, "", text)
-    assert not found.see(told)
+    assert not found.see_record(told)
     assert found.dump() == ([], [], "")
 
 
 def test_a_hand_over_s_own_words_are_read_as_such() -> None:
     found = HandOvers()
     for text in (hand_over_begins("a-7.emergency", 2), "what was in it", hand_over_complete("a-7.emergency")):
-        found.see(SessionChanged("s", 1, 1, SessionState.LATCHED, 1, 1, "", text))
+        found.see_record(SessionChanged("s", 1, 1, SessionState.LATCHED, 1, 1, "", text))
     assert found.dump() == ([("a-7.emergency", 3)], ["a-7.emergency"], "")

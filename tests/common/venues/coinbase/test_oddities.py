@@ -178,7 +178,7 @@ def test_07_a_replaced_order_that_is_filled_in_part_says_replaced(sides: BothSid
     desk.heard()
     (replaced,) = reports([*desk.amend(order, accepted.order_id, order_qty=sides.qty / 2)[1]])
     assert (replaced.ord_status, last(desk)[b"14"]) == ("5", f"{sides.qty / 4:f}".rstrip("0").encode())
-    known.heard(known.leg, replaced)
+    known.hear_report(known.leg, replaced)
     assert known.leg.word == "0" and not known.is_closed and known.leg.filled_qty == sides.qty / 4
 
 
@@ -233,7 +233,7 @@ def test_12_what_is_left_of_an_immediate_order_expires_and_self_trade_prevention
     restated = next(report for report in reports([*events]) if report.exec_type == "D")
     assert restated.order_qty == sides.qty * 3 / 4
     known = Order.sent(order, 1, 0, 1)
-    known.heard(known.leg, restated)
+    known.hear_report(known.leg, restated)
     assert (known.leg.order_qty, known.leg.leaves_qty) == (sides.qty * 3 / 4,) * 2
 
 

@@ -123,7 +123,7 @@ def test_06_done_for_day_is_no_end(desk: Desk) -> None:
     leg = Leg(order.cl_ord_id, order.cl_ord_id, order.order_qty, order.price)
     for event in events:
         assert isinstance(event, ExecutionReport)
-        leg.hear(event)
+        leg.hear_report(event)
     assert told(desk)[-1][b"39"] == b"3" and told(desk)[-1][b"151"] == b"0", "it would forget the order"
     assert leg.is_open and desk.sides.state_of(order.cl_ord_id) is not None
     desk.heard()
