@@ -497,11 +497,10 @@ class Books:
         self._move_share(self._whose(change, strategy), change)
 
     def _position(self, place: tuple[str, str]) -> Position:
-        position = self.positions.get(place)
-        if position is None:
-            account, symbol = place
-            position = self.positions[place] = Position(self.known.venue_of(account), symbol, account=account)
-        return position
+        return self.positions.get(place) or self.positions.setdefault(place, self._flat(*place))
+
+    def _flat(self, account: str, symbol: str) -> Position:
+        return Position(self.known.venue_of(account), symbol, account=account)
 
     def book(self, told: Booked, key: str) -> None:
         """What a person says has come to a strategy without a fill; `key` names the word."""
@@ -549,11 +548,7 @@ class Books:
         self.changed_shares[share] = self._dirty_shares[share] = None
 
     def _own(self, share: Share) -> Position:
-        held = self.own.get(share)
-        if held is None:
-            _, account, symbol = share
-            held = self.own[share] = Position(self.known.venue_of(account), symbol, account=account)
-        return held
+        return self.own.get(share) or self.own.setdefault(share, self._flat(*share[1:]))
 
     def share(self, share: Share) -> Decimal:
         """How much of a position is a strategy's."""
@@ -588,17 +583,11 @@ class Books:
 
     def account(self, account: str) -> AccountBooks:
         """What is known of the account."""
-        books = self.accounts.get(account)
-        if books is None:
-            books = self.accounts[account] = AccountBooks(account)
-        return books
+        return self.accounts.get(account) or self.accounts.setdefault(account, AccountBooks(account))
 
     def session(self, session: str, account: str) -> SessionBooks:
         """What is known of the account's session."""
-        books = self.sessions.get(session)
-        if books is None:
-            books = self.sessions[session] = SessionBooks(session, account)
-        return books
+        return self.sessions.get(session) or self.sessions.setdefault(session, SessionBooks(session, account))
 
     def sessions_of(self, account: str) -> list[SessionBooks]:
         """The account's sessions that the log has told of."""

@@ -211,7 +211,8 @@ class IndexFile(_OverFile):
         """The log is read by this version of the fold from now on: what leaves memory, and when, is each version's own,
         so rows of another one cover nothing. Raises IndexFailed."""
         try:
-            if _version_of(self._database) == version:
+            # One more than the version whose rows stand in the file; 0 where nobody has said.
+            if self._database.execute("PRAGMA user_version").fetchone() == (version + 1,):
                 return
             if self._written_lsn:
                 self._names_lsn, self._of_another_fold = max(self._names_lsn, self._written_lsn), True
@@ -408,12 +409,6 @@ class IndexFile(_OverFile):
             return self._open()
         except _NoIndex as error:
             raise OSError(f"a new index reads back as none ({error}): the disk cannot be trusted") from error
-
-
-def _version_of(database: sqlite3.Connection) -> int:
-    """The version of the fold whose rows stand in the file; -1 where nobody has said."""
-    (told,) = database.execute("PRAGMA user_version").fetchone()
-    return int(told) - 1
 
 
 _MENDED = "orders makes it anew at its next start"

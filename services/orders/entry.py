@@ -81,16 +81,14 @@ class Entry:
             if self._life.has_read:
                 self._answer(peer, message)
             else:
-                self._wait(self._questions, (peer, message), None)
-                self._clients.reply(peer, StatusChanged(self._life.state))
+                self._wait(peer, self._questions, (peer, message), None)
             return
         if isinstance(message, Hello):
             self._hellos.pop(peer, None)
             if self._may_welcome(message):
                 self._hello(peer, message, now)
             else:
-                self._wait(self._hellos, peer, message)
-                self._clients.reply(peer, StatusChanged(self._life.state))
+                self._wait(peer, self._hellos, peer, message)
             return
         if isinstance(message, Alive):
             self._alive(peer, message, now)
@@ -166,7 +164,8 @@ class Entry:
     def _may_welcome(self, hello: Hello) -> bool:
         return self._life.live or (self._life.has_read and hello.epoch > 0)
 
-    def _wait(self, waiting: dict[T, U], key: T, value: U) -> None:
+    def _wait(self, peer: bytes, waiting: dict[T, U], key: T, value: U) -> None:
+        self._clients.reply(peer, StatusChanged(self._life.state))
         waiting[key] = value
         if len(waiting) > WAITING:
             del waiting[next(iter(waiting))]

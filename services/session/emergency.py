@@ -120,7 +120,7 @@ class Waiting(NamedTuple):
     """A file that is not handed over to its end: its name and every payload in it, in order."""
 
     name: str
-    payloads: list[tuple[int, Payload]]
+    payloads: list[Payload]
 
 
 class Emergency:
@@ -170,7 +170,7 @@ class Emergency:
                 continue
             frames = read_emergency(path, self._files)
             if frames:
-                found.append(Waiting(name, [(frame.kind, _payload_of(frame, path)) for frame in frames]))
+                found.append(Waiting(name, [_payload_of(frame, path) for frame in frames]))
             else:
                 self._files.remove(path)
         return found

@@ -241,7 +241,7 @@ class Records:
                 self._give(self.history.change(SessionState.NUMBERS_SET, inbound_lost(*self.lost)), now)
                 self.lost = None
             self._give(self.history.change(SessionState.LATCHED, hand_over_begins(file.name, done)), now)
-            for count, (_, payload) in enumerate(file.payloads[done:]):
+            for count, payload in enumerate(file.payloads[done:]):
                 self._give(payload, now)
                 if count % BATCH_RECORDS == 0:
                     self.appender.turn_ended(now)
@@ -265,9 +265,8 @@ class Records:
                 continue
             done = hand_overs.done.get(file.name, 0)
             if not done and not lost_from:
-                payloads = [payload for _, payload in file.payloads]
-                self.lost = self.lost or lost_inbound(generation, history.next_inbound, payloads)
-            for _, payload in file.payloads[done:]:
+                self.lost = self.lost or lost_inbound(generation, history.next_inbound, file.payloads)
+            for payload in file.payloads[done:]:
                 history.fold_payload(payload)
         hand_overs.lost_from = 0
         lost_from = lost_from or (self.lost[0] if self.lost is not None else 0)

@@ -132,7 +132,7 @@ def test_the_file_of_this_life_is_kept_while_it_is_empty() -> None:
     act = OperatorAct("session@generic", "kill", "me")
     it.add_record(Kind.OPERATOR, act)
     assert it.flush(Instant(1, 1)) == 1
-    assert [(file.name, file.payloads) for file in it.waiting()] == [(it.name, [(Kind.OPERATOR, act)])]
+    assert [(file.name, file.payloads) for file in it.waiting()] == [(it.name, [act])]
 
 
 def test_a_file_that_the_journal_has_takes_nothing_more() -> None:
