@@ -209,9 +209,7 @@ class Fold:
             self._changes.append(NamedBySession(outbound.own))
 
     def _number_attempt(self, attempt: Attempt) -> None:
-        number = (attempt.epoch, attempt.counter)
-        if number > self.books.highest_attempt:
-            self.books.highest_attempt = number
+        self.books.highest_attempt = max(self.books.highest_attempt, (attempt.epoch, attempt.counter))
 
     def _new_sent(self, record: Record, outbound: Outbound, command: NewOrder) -> None:
         books = self.books

@@ -16,7 +16,6 @@ This module decides what to ask; the core sends it. Nothing here changes the boo
 
 import enum
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -57,6 +56,11 @@ class VenueWays(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     cancels_by_rest: bool = False
 
+    @property
+    def means(self) -> tuple[str, ...]:
+        """Over what it is asked, for people."""
+        return ("FIX",) * self.has_query + ("REST",) * self.has_rest
+
 
 class Lack(enum.Enum):
     """What is not known of an order that its venue may tell; the value is the sentence shown to people."""
@@ -66,7 +70,9 @@ class Lack(enum.Enum):
     MORE = "its state, its fills or their prices"
 
 
-class _Doubt(msgspec.Struct, gc=False):
+class Doubt(msgspec.Struct, gc=False):
+    """How often an order, or a gap, was asked about, and when it is asked about again."""
+
     due_ns: int
     wait_ns: int
     times: int = 0
@@ -94,15 +100,6 @@ class _Question(msgspec.Struct, gc=False):
         return self.ids != ("", "")
 
 
-class DoubtRow(NamedTuple):
-    """An order in doubt, how often the venue was asked about it and by what means, and when it is asked again."""
-
-    order: Order
-    times: int
-    means: str
-    next_ms: int
-
-
 class AccountInquiries:
     """One account's rounds and doubts. `step` sends what is due through the two functions given."""
 
@@ -126,8 +123,8 @@ class AccountInquiries:
         self._send_ask = ask
         self._send_query = query
         self._number = self._since = first_number
-        self._doubts: dict[OrderName, _Doubt] = {}
-        self._gaps: dict[str, _Doubt] = {}
+        self._doubts: dict[OrderName, Doubt] = {}
+        self._gaps: dict[str, Doubt] = {}
         self._asks: dict[int, _Question] = {}
         self._queries: dict[Attempt, _Question] = {}
         self._round: dict[OrderName, None] = {}
@@ -180,7 +177,7 @@ class AccountInquiries:
     def watch_gaps(self, boot_ns: int) -> None:
         """No round is on: ask for the trades of what has a gap until it is told."""
         gaps = self._books.account(self.account).gaps if self._ways.has_rest else {}
-        self._gaps = {symbol: _Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._symbols() if symbol in gaps}
+        self._gaps = {symbol: Doubt(boot_ns + FIRST_NS, FIRST_NS) for symbol in self._symbols() if symbol in gaps}
 
     def _symbols(self) -> list[str]:
         """Those of the configuration, and whatever else is open or owned at the venue."""
@@ -212,7 +209,7 @@ class AccountInquiries:
     def doubt(self, order: Order, boot_ns: int) -> None:
         """Ask about this order until it is settled."""
         if order.name not in self._doubts and (self._ways.has_query or self._ways.has_rest):
-            self._doubts[order.name] = _Doubt(boot_ns, FIRST_NS)
+            self._doubts[order.name] = Doubt(boot_ns, FIRST_NS)
 
     def told(self, order: Order, settled: bool) -> None:
         """A journaled answer about the order counted, or came too late to."""
@@ -279,15 +276,10 @@ class AccountInquiries:
         """How many orders are in doubt."""
         return len(self._doubts)
 
-    def doubt_rows(self, boot_ns: int) -> list[DoubtRow]:
-        """The orders in doubt, those that are asked about next first: how often each was asked about, and when next."""
-        ways, rows = self._ways, list[DoubtRow]()
-        means = " and ".join([*["FIX"] * ways.has_query, *["REST"] * ways.has_rest]) or "nobody: the venue has no query"
-        for (strategy, number), doubt in sorted(self._doubts.items(), key=lambda item: item[1].due_ns):
-            order = self._books.orders.get((strategy, number))
-            if order is not None:
-                rows.append(DoubtRow(order, doubt.times, means, max(0, doubt.due_ns - boot_ns) // NS_PER_MS))
-        return rows
+    def doubted(self) -> list[tuple[Order, Doubt]]:
+        """The orders in doubt, those that are asked about next first."""
+        found = [(order, doubt) for name, doubt in self._doubts.items() if (order := self._books.orders.get(name))]
+        return sorted(found, key=lambda each: each[1].due_ns)
 
     # ---- what is sent ----
 

@@ -209,6 +209,7 @@ class Reconciliation:
         self.has_rest = ways.has_rest
         self._orphan_ns = orphan_ns if ways.has_rest else 0
         self._cancels_by_rest = ways.cancels_by_rest
+        self._means = " and ".join(ways.means) or "nobody: the venue has no query"
         self._books = books
         self._epoch = appender.epoch
         self.inquiries = AccountInquiries(account, ways, books, self._ask, attempts.query, self._epoch << 24)
@@ -347,11 +348,11 @@ class Reconciliation:
         """Each order in doubt: what is not known of it, how often it was asked about, and when it is asked next."""
         return [
             {
-                "order": row.order.shown_name, "account": self._account,
-                "symbol": row.order.symbol, "status": row.order.status.value, "lacks": self._lacks(row.order),
-                "asked": row.times, "by": row.means, "next_ms": row.next_ms,
+                "order": order.shown_name, "account": self._account, "symbol": order.symbol,
+                "status": order.status.value, "lacks": self._lacks(order), "asked": doubt.times, "by": self._means,
+                "next_ms": max(0, doubt.due_ns - now.boot_ns) // NS_PER_MS,
             }
-            for row in self.inquiries.doubt_rows(now.boot_ns)
+            for order, doubt in self.inquiries.doubted()
         ]  # fmt: skip
 
     def _lacks(self, order: Order) -> list[str]:

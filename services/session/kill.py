@@ -278,11 +278,8 @@ class KillSwitch:
                 self._confirmed(asked.what.subject)
             elif asked is not None and not event.accepted and not event.ambiguous:
                 self._said_no(asked, now)
-        elif isinstance(event, CancelRejected):
+        elif isinstance(event, CancelRejected) or (isinstance(event, ExecutionReport) and event.unknown_order):
             self._answered(self._requests.answered(event.cl_ord_id), event, now)
-        elif isinstance(event, ExecutionReport):
-            if event.unknown_order:
-                self._answered(self._requests.answered(event.cl_ord_id), event, now)
         elif isinstance(event, RequestRejected):
             asked = self._requests.rejected(event.ref_msg_seq_num, event.cl_ord_id)
             if asked is not None and not event.ambiguous:
