@@ -199,16 +199,17 @@ NOTHING_NAMED = _Sending(None, None)
 class LiveConnection:
     """One connection while it lives: its FIX session and number, what waits to leave on it, what it was given.
 
-    `generation` is 0 as long as the connection's numbers are of the session's latest generation, and their own one once
-    another connection has taken over. `first_number` is the first MsgSeqNum(34) that it may take.
+    Between two there is one without a FIX session, on which nothing waits. `generation` is 0 as long as the numbers are
+    of the session's latest generation, and their own one once another connection has taken over. `first_number` is the
+    first MsgSeqNum(34) that it may take.
     """
 
-    def __init__(self, fix: Session, number: int) -> None:
+    def __init__(self, fix: Session | None = None, number: int = 0) -> None:
         """Nothing has left on it."""
         self.fix = fix
         self.number = number
         self.generation = 0
-        self.first_number = fix.next_outbound
+        self.first_number = 1 if fix is None else fix.next_outbound
         self.blocked = False
         self.queue = ReleaseQueue()
         self.effects: deque[Effect] = deque()
@@ -217,7 +218,7 @@ class LiveConnection:
 
 
 class Outbox:
-    """The outbound side of one connection after another. `live` is None while there is none."""
+    """The outbound side of one connection after another; `live` is the one that there is."""
 
     def __init__(self, core: Core, session: str, records: Records, rate: MessageRate) -> None:
         """There is no connection. `core` takes what is written."""
@@ -225,65 +226,60 @@ class Outbox:
         self._session = session
         self._records = records
         self.rate = rate
-        self.live: LiveConnection | None = None
+        self.live = LiveConnection()
         self.messages_sent = 0
 
     @property
     def fix(self) -> Session | None:
-        """The live connection's FIX session."""
-        return None if self.live is None else self.live.fix
+        """The live connection's FIX session; None where there is no connection."""
+        return self.live.fix
 
     @property
     def logged_on(self) -> bool:
         """Whether there is a connection, and both sides' Logon(A) are there."""
-        return self.live is not None and self.live.fix.logged_on
+        return self.live.fix is not None and self.live.fix.logged_on
 
     @property
     def connection(self) -> int:
         """The live connection's number; 0 where there is none."""
-        return 0 if self.live is None else self.live.number
+        return self.live.number
 
     @property
     def unreleased(self) -> int:
         """How many messages have a number and have not left."""
-        return 0 if self.live is None else len(self.live.queue)
+        return len(self.live.queue)
 
     @property
     def waiting(self) -> int:
         """How many messages have a number, or are about to be given to the connection, and have not left."""
-        if self.live is None:
-            return 0
         return len(self.live.queue) + sum(isinstance(effect, FixOutbound) for effect in self.live.effects)
 
     def amend_room(self, now: Instant) -> int:
         """How many more amendments the venue's rate has room for."""
-        queue = () if self.live is None else self.live.queue
-        return self.rate.amend_room(sum(isinstance(item.command, AmendOrder) for item in queue), now)
+        return self.rate.amend_room(sum(isinstance(item.command, AmendOrder) for item in self.live.queue), now)
 
     @property
     def first_number(self) -> int:
         """The first MsgSeqNum(34) of the live connection."""
-        assert self.live is not None
         return self.live.first_number
 
     @property
     def last_released(self) -> int:
         """The last MsgSeqNum(34) that was given to the connection, or may be taken as such: the one before the first
         that has not left."""
-        first = None if self.live is None else self.live.queue.first_number
+        first = self.live.queue.first_number
         return (self._records.history.next_outbound if first is None else first) - 1
 
     @property
     def generation(self) -> int:
         """The generation of this connection's numbers: the latest, or, of one that was taken over, its own."""
-        own = 0 if self.live is None else self.live.generation
-        return own or self._records.history.generation
+        return self.live.generation or self._records.history.generation
 
     def take_over(self, other: "Outbox") -> None:
         """Go on with the connection of another outbox, from which everything has left; that one has none then."""
-        assert other.live is not None and not other.unreleased
+        assert other.fix is not None and not other.unreleased
         generation = other.generation
-        self.live, other.live = other.live, None
+        self.live, other.live = other.live, LiveConnection()
         self.live.generation = generation
 
     def opened(self, fix: Session, connection: int) -> None:
@@ -293,37 +289,34 @@ class Outbox:
 
     def reset_within_logon(self) -> None:
         """The venue has set both numbers to 1 in answer to the Logon(A): the connection's first one is that."""
-        assert self.live is not None
         self.live.first_number = 1
 
     def gone(self) -> None:
         """There is no connection any more; what its FIX session has made, and what waits, is of no use."""
-        self.live = None
+        self.live = LiveConnection()
 
     def take_unreleased(self) -> list[tuple[int, Attempt | None]]:
         """The numbers that have not left, oldest first, each with its command's attempt; none of them will."""
-        return [] if self.live is None else [_named(item) for item in self.live.queue.take_all()]
+        return [_named(item) for item in self.live.queue.take_all()]
 
     def block(self) -> None:
         """The socket takes no more bytes until `unblock`."""
-        if self.live is not None:
-            self.live.blocked = True
+        self.live.blocked = True
 
     @property
     def blocked(self) -> bool:
         """Whether the socket takes no more bytes for now."""
-        return self.live is not None and self.live.blocked
+        return self.live.blocked
 
     def unblock(self, now: Instant) -> None:
         """The socket takes bytes again: release what waits."""
-        if self.live is not None:
-            self.live.blocked = False
-            self.release(now)
+        self.live.blocked = False
+        self.release(now)
 
     def next_effect(self, now: Instant) -> OtherEffect | None:
         """The FIX session's next effect that is no message, once every message before it is numbered; None for none."""
         self.number_made(now)
-        if self.live is None or not self.live.effects:
+        if not self.live.effects:
             return None
         effect = self.live.effects.popleft()
         assert not isinstance(effect, FixOutbound)
@@ -331,7 +324,7 @@ class Outbox:
 
     def number_made(self, now: Instant) -> None:
         """Number, or write again, what the FIX session has made, up to the first effect that is no message."""
-        if self.live is None:
+        if self.live.fix is None:
             return
         effects = self.live.effects
         effects.extend(self.live.fix.take_effects())
@@ -351,7 +344,7 @@ class Outbox:
         """Give a message its number; it leaves once it is journaled. The FIX session must be logged on. `own` names a
         request that is no command.
         """
-        assert self.live is not None
+        assert self.live.fix is not None
         number = self.live.fix.send(msg_type, body, now, header)
         self.live.sending[number] = _Sending(command, own)
         self.number_made(now)
@@ -359,7 +352,7 @@ class Outbox:
 
     def resend(self, begin: int, end: int, messages: list[tuple[int, bytes]], now: Instant) -> None:
         """Answer a ResendRequest(2), as `Session.resend` does, with what was released of these numbers."""
-        assert self.live is not None
+        assert self.live.fix is not None
         self.live.fix.resend(begin, end, messages, now)
         self.number_made(now)
 
@@ -371,7 +364,6 @@ class Outbox:
             self._write(effect.raw, now)
             return
         live = self.live
-        assert live is not None
         command, own = live.sending.pop(effect.msg_seq_num, NOTHING_NAMED)
         history = self._records.history
         record = Outbound(
@@ -391,8 +383,6 @@ class Outbox:
 
     def acknowledged(self, append_number: int, stamp_ns: int, now: Instant) -> None:
         """The journal has everything up to `append_number`: void what was stamped too late, release the rest."""
-        if self.live is None:
-            return
         for item in self.live.queue.acknowledged(append_number, stamp_ns):
             self._records.history.void(item.msg_seq_num)
             self._fill(item, Step.STAMPED_LATE, now)
@@ -401,7 +391,7 @@ class Outbox:
     def release(self, now: Instant) -> None:
         """Write what may leave, first withdrawing what is too late by now: the process may have stood still."""
         live = self.live
-        if live is None or live.blocked:
+        if live.blocked:
             return
         self.withdraw_late(now)
         for item in live.queue.take_cleared():
@@ -415,7 +405,6 @@ class Outbox:
         """The shell came too late to write these, or came behind one that was: those with a number of their own wait
         again. Whether all of them are known; what was sent again the venue asks for anew.
         """
-        assert self.live is not None
         given = {item.raw: item for item in self.live.given}
         items = [given[raw] for raw in raws if raw in given]
         self.live.queue.put_back(items)
@@ -425,19 +414,16 @@ class Outbox:
 
     def withdraw_late(self, now: Instant) -> None:
         """Withdraw what has not left long after its deadline, oldest first."""
-        queue = ReleaseQueue() if self.live is None else self.live.queue
-        for item in queue.late(self._records.clock.estimate_ns(now)):
+        for item in self.live.queue.late(self._records.clock.estimate_ns(now)):
             self._withdraw(item, Reason.LATE, now)
 
     def withdraw_risky(self, reason: Reason, now: Instant) -> None:
         """Withdraw every order and amendment that has not left, oldest first; fillers take their numbers."""
-        queue = () if self.live is None else self.live.queue
-        for item in [item for item in queue if isinstance(item.command, RISKY)]:
+        for item in [item for item in self.live.queue if isinstance(item.command, RISKY)]:
             self._withdraw(item, reason, now)
 
     def lost(self, reason: Reason, now: Instant) -> None:
         """The connection is gone: what has not left never will under its number. Withdraw all of it, oldest first."""
-        assert self.live is not None
         for item in self.live.queue.take_all():
             if item.stage is not Stage.REPLACED:
                 self._record_withdrawal(item, reason, now)
@@ -445,7 +431,7 @@ class Outbox:
 
     def next_deadline_ns(self) -> int | None:
         """When `withdraw_late` has something to do, in boot time."""
-        late_ns = None if self.live is None else self.live.queue.next_late_ns()
+        late_ns = self.live.queue.next_late_ns()
         return None if late_ns is None else self._records.clock.boot_ns(late_ns)
 
     def _withdraw(self, item: Numbered, reason: Reason, now: Instant) -> None:
@@ -457,7 +443,7 @@ class Outbox:
 
     def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
         """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""
-        assert self.live is not None
+        assert self.live.fix is not None
         raw = self.live.fix.filler(item.msg_seq_num, now)
         record = Outbound(
             self._session, self.generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
