@@ -8,7 +8,7 @@ repeated from its inputs.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -199,23 +199,19 @@ class Core:
         self.effects.append(Note(level, event, fields))
 
 
-S = TypeVar("S")
-F = TypeVar("F")
-
-
-class FoldingCore(Core, Generic[S, F]):
+class FoldingCore(Core):
     """A core that lives around what it has folded of the log, and begins another life where its fold has raised."""
 
-    def __init__(self, name: str, begin: Callable[[Sequence[Unfoldable]], S]) -> None:
+    def __init__(self, name: str, begin: Callable[[Sequence[Unfoldable]], Any]) -> None:
         """`begin` gives a state to live with, without the records at which the fold has raised."""
         super().__init__(name)
         self._begin_state = begin
         self._unfoldable: list[Unfoldable] = []
 
-    def _live_with(self, state: S, former: F | None = None) -> None:
+    def _live_with(self, state: Any, former: Any = None) -> None:
         """Begin a life: all that is soft is made anew around the state. `former` has read the log until now."""
 
-    def _begin_anew(self, error: Unfoldable, former: F, now: Instant) -> None:
+    def _begin_anew(self, error: Unfoldable, former: Any, now: Instant) -> None:
         """The fold raised, and its state is of no use: another life, as after a crash, that leaves the record out."""
         self.note("error", "unfoldable", lsn=error.lsn, why=error.why)
         self._unfoldable.append(error)

@@ -88,7 +88,7 @@ STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
 
 
-class OrdersCore(FoldingCore[Books, Follower]):
+class OrdersCore(FoldingCore):
     """See the module."""
 
     def __init__(

@@ -77,7 +77,7 @@ DECISIONS: Final = (AttemptSent, AttemptEnded, AttemptExpired)
 """The changes by which the log decides an attempt."""
 
 
-class RiskCore(FoldingCore[RiskState, Follower]):
+class RiskCore(FoldingCore):
     """See the module."""
 
     def __init__(

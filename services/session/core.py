@@ -61,7 +61,7 @@ MEND_NS = 2_000 * NS_PER_MS
 """So often an emergency file that could not be made is tried again: the disk may have room by then."""
 
 
-class SessionCore(FoldingCore[Folded, TakingUp]):
+class SessionCore(FoldingCore):
     """See the module. Links: "journal", "commands"; target "fix"."""
 
     def __init__(
