@@ -39,6 +39,7 @@ COME_UP_S: Final = 120.0
 WARM_UP_S: Final = 3.0
 BATCH_S: Final = 0.02
 LOOK_S: Final = 0.2
+READER_NICE: Final = 19
 RATE_ORDERS: Final = 3_000
 RATE_WINDOW: Final = 100
 RECORDS_AN_ORDER: Final = 3
@@ -126,6 +127,8 @@ def _token(config: Config) -> str:
 
 
 def _read_pages(pipe: Connection, port: int, token: str, count: int) -> None:
+    # What a browser takes is taken on its own machine, not from the ring.
+    os.nice(READER_NICE)
     asyncio.run(_Readers(pipe, f"http://127.0.0.1:{port}", token, count).run())
 
 
