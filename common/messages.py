@@ -1918,6 +1918,7 @@ class BoundedHello(Hello, array_like=True, frozen=True, gc=False, tag="hello"):
     epoch: Count = 0
     protocol: Count = 0
     silent_after_ns: Count = 0
+    term: Count = 0
 
 
 FurtherTerms = Annotated[tuple[Terms, ...], msgspec.Meta(max_length=MOST_FURTHER_ORDERS)]

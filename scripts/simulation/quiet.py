@@ -68,7 +68,8 @@ def come_to_rest(world: World) -> None:
             process.core.resting = True
         elif isinstance(process.core, Desk):
             process.core.hand.resting = True
-    _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    asked_ns = max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
+    _wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
     _pass_windows(world)
     for venue, symbol in setting.position_limits(world.config):

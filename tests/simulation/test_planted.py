@@ -85,7 +85,7 @@ def test_planting_ends_with_the_run() -> None:
 
 
 def test_a_failing_case_shrinks_and_repeats() -> None:
-    found = run(Case(2, 1200, planted="release-unacknowledged"))
+    found = run(Case(0, 1200, planted="release-unacknowledged"))
     assert found.violation is not None
     smaller = shrink(found, patience_s=5.0)
     assert smaller.violation is not None
