@@ -31,7 +31,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "done-for-day-is-over": 1,
     "drop-on-replay": 0,
     "expire-early": 3,
-    "fees-left-behind": 1193,
+    "fees-left-behind": 1173,
     "fees-untaken": 1,
     "fills-told-twice": 0,
     "fills-untold": 1,
