@@ -28,4 +28,16 @@ def rounded_to(number: Decimal, step: Decimal) -> Decimal:
     return number.quantize(step, context=_WIDE)
 
 
+def added(total: Decimal, number: Decimal) -> Decimal:
+    """The sum of two plausible numbers, every digit of it: what is taken off a running sum again leaves it as it was,
+    which Decimal's own `+` loses beside a number that is very large.
+    """
+    return _WIDE.add(total, number)
+
+
+def subtracted(total: Decimal, number: Decimal) -> Decimal:
+    """What is left of a running sum without that number, likewise."""
+    return _WIDE.subtract(total, number)
+
+
 _WIDE = Context(prec=2 * MAX_MAGNITUDE + 64)

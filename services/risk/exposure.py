@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from common.messages import SIDE_BUY, AmendOrder, Attempt, NewOrder
+from common.orders.numbers import added
 
 ZERO: Final = Decimal(0)
 
@@ -53,13 +54,11 @@ class Exposure:
             return
         firm, share = self.firm[account, symbol], self.shares[strategy, account, symbol]
         if side == SIDE_BUY:
-            firm.buy += quantity
-            share.buy += quantity
-            firm.reduce_buy += quantity if reduces else ZERO
+            firm.buy, share.buy = added(firm.buy, quantity), added(share.buy, quantity)
+            firm.reduce_buy = added(firm.reduce_buy, quantity) if reduces else firm.reduce_buy
         else:
-            firm.sell += quantity
-            share.sell += quantity
-            firm.reduce_sell += quantity if reduces else ZERO
+            firm.sell, share.sell = added(firm.sell, quantity), added(share.sell, quantity)
+            firm.reduce_sell = added(firm.reduce_sell, quantity) if reduces else firm.reduce_sell
         if not (share.buy or share.sell or share.position):
             # Every order that is typed by hand has a strategy of its own: they must not add up.
             del self.shares[strategy, account, symbol]

@@ -19,6 +19,7 @@ from common.orders import fold as orders_fold
 from common.orders.books import Books, OrderName
 from common.orders.changes import Change, PositionMoved
 from common.orders.fold import Fold
+from common.orders.numbers import added, subtracted
 from common.orders.order_state import Order
 from common.orders.snapshots import dump_books
 from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, stranger_at_worst
@@ -119,7 +120,7 @@ class RiskState:
             now, before = at_worst(order), counted.get(name, NOTHING)
             if now != before:
                 exposure.add(
-                    order.strategy, order.account, order.symbol, order.side, now.qty - before.qty,
+                    order.strategy, order.account, order.symbol, order.side, subtracted(now.qty, before.qty),
                     reduces=order.terms.is_reduce_only,
                 )  # fmt: skip
                 if now.open_orders != before.open_orders:
@@ -139,8 +140,8 @@ class RiskState:
                 self._strange[place] = now
             if now != before:
                 sums = self.exposure.firm[place[0], place[1]]
-                sums.buy += now.buy - before.buy
-                sums.sell += now.sell - before.sell
+                sums.buy = added(subtracted(sums.buy, before.buy), now.buy)
+                sums.sell = added(subtracted(sums.sell, before.sell), now.sell)
 
     def _hold(self, place: Place) -> None:
         self.exposure.firm[place].position = self.books.positions[place].quantity
