@@ -5,6 +5,7 @@ number that the stream must end with for that: if anything was added meanwhile i
 Once it stands in the stream, whoever wrote it before is fenced; only then is it written here.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
@@ -37,13 +38,14 @@ class Following:
         self.chain = self._placed(log.end)
 
     def _placed(self, end: Link) -> Chain:
-        low, high = 0, self._stream.last_sequence()
+        last = self._stream.last_sequence()
         if not end.lsn:
             return Chain()
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._message(middle).batch.last_lsn >= end.lsn else (middle, high)
-        found = self._message(high) if high else None
+
+        def has_end(at: int) -> bool:
+            return self._message(at).batch.last_lsn >= end.lsn
+
+        found = self._message(bisect_left(range(1, last), True, key=has_end) + 1) if last else None
         if found is None or end_of(found.batch.block) != end:
             raise Forked(f"no message of {self._stream.name} ends with record {end.lsn} as the folder has it")
         return Chain.at(found, end, self._log.last_stamp_ns)

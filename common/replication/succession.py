@@ -1,5 +1,7 @@
 """Who has taken a journal over: the first message of a later term in its stream says it."""
 
+from bisect import bisect_left
+
 from common.journal.errors import BadFrame
 from common.journal.frames import parse
 from common.journal.terms import TermBegan, term_begun_by
@@ -12,15 +14,12 @@ def successor(log: ReplicatedLog, term: int, sequence: int) -> TermBegan | None:
     Terms never fall along the stream, but for a fenced host's late messages, which only make this ask for a few more.
     Raises Away, StreamBroken.
     """
-    low, high = 0, sequence
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = log.message_at(middle)
-        if found is not None and found.batch.term > term:
-            high = middle
-        else:
-            low = middle
-    first = log.message_at(high)
+
+    def is_later(at: int) -> bool:
+        found = log.message_at(at)
+        return found is not None and found.batch.term > term
+
+    first = log.message_at(bisect_left(range(1, sequence), True, key=is_later) + 1)
     if first is None:
         return None
     try:
