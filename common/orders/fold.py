@@ -433,9 +433,8 @@ class Fold:
         """Whether the cancel has its first answer, or may have had it: whoever was not told repeats it. Its outcome may
         have left memory; the wish for it stays for as long as its order may be open."""
         names = self.books.names
-        if names.get(cancel.strategy, cancel.number) is not None:
-            return True
-        if names.may_be_forgotten(cancel.strategy, cancel.number):
+        name = (cancel.strategy, cancel.number)
+        if names.get(*name) is not None or names.may_be_forgotten(*name):
             return True
         order = self.books.orders.get((cancel.target_strategy, cancel.target_number))
         return order is not None and (order.wish_strategy, order.wish_number) == (cancel.strategy, cancel.number)

@@ -227,8 +227,8 @@ class Names:
             self._command_left((whose, oldest), left)
 
     def may_be_forgotten(self, strategy: str, number: int) -> bool:
-        """Whether the command is not in memory, and its outcome may have been."""
-        return number <= self.forgotten.get(strategy, 0) and (strategy, number) not in self._commands
+        """Whether the outcome of a command that is not in memory may have left it."""
+        return number <= self.forgotten.get(strategy, 0)
 
     def dump(self) -> tuple[dict[str, int], list[tuple[str, int, Remembered]]]:
         """Everything but what is forgotten, for a snapshot."""
