@@ -106,7 +106,8 @@ class Bucket:
     """At most `messages` at once and `messages` in each `window_ns` on average; time is boot time, passed in.
 
     Instead of tokens it keeps the instant at which the bucket would be full again: each message moves it one token's
-    worth of time on, and a message is allowed while that instant is at most a window away.
+    worth of time on, and a message is allowed while that instant is at most a window away. What goes beyond the rate is
+    owed, up to one more window's worth: who counts here passes on to one who keeps the same rate and refuses the rest.
     """
 
     __slots__ = ("_full_ns", "_token_ns", "messages", "window_ns")
@@ -128,4 +129,4 @@ class Bucket:
 
     def count_message(self, now_ns: int) -> None:
         """Count one message, allowed or not."""
-        self._full_ns = max(self._full_ns, now_ns) + self._token_ns
+        self._full_ns = min(max(self._full_ns, now_ns) + self._token_ns, now_ns + 2 * self.window_ns)

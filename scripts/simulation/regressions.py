@@ -377,4 +377,9 @@ REGRESSIONS = (
         "What is open was asked for after a logon, in vain, and the trades were told: somebody else's order that had"
         " ended counted for ever. A gap stays open until both are told.",
     ),
+    Regression(
+        Case(8606, 2000, version=8), "alive-again",
+        "Deribit's rate was used up when 13 orders were asked about after a logon: each was asked about again a hundred"
+        " times a second, risk counted all of it, and no order passed for half a minute. A refused query waits.",
+    ),
 )

@@ -39,6 +39,11 @@ peer held. While others of its kind are answered it waits its turn: to ask again
 NOT_TAKEN_NS = 200 * NS_PER_MS
 """A question that did not leave this process, since the account is not there or its link is full, is asked again."""
 
+REFUSED_NS = 500 * NS_PER_MS
+"""So is a query that did not reach the venue, most often since the session's rate is used up: each refusal is a record,
+and each attempt counts in the rate that is to become free.
+"""
+
 QUERIES_UNDER_WAY = 64
 ASKS_UNDER_WAY = 8
 """Questions to one account at a time; they share its rate with the cancels."""
@@ -98,6 +103,11 @@ class _Question(msgspec.Struct, gc=False):
     def by_id(self) -> bool:
         """Whether it is about one order."""
         return self.ids != ("", "")
+
+
+def _query_patience_ns(query: _Question) -> int:
+    """Until when a query's answer is awaited, or, where it was refused, the next one waits."""
+    return query.asked_boot_ns + (ANSWER_NS if query.taken else REFUSED_NS)
 
 
 class AccountInquiries:
@@ -225,9 +235,13 @@ class AccountInquiries:
         self._round.pop(name, None)
 
     def query_failed(self, attempt: Attempt, *, for_good: bool) -> None:
-        """A query went no further; it is sent again at the next step, unless the venue itself rejected it."""
-        question = self._queries.pop(attempt, None)
-        if question is not None and for_good:
+        """A query went no further; it is sent again after REFUSED_NS, unless the venue itself rejected it."""
+        question = self._queries.get(attempt)
+        if question is None:
+            return
+        question.taken = False
+        if for_good:
+            del self._queries[attempt]
             for name in question.orders:
                 self._round.pop(name, None)
 
@@ -323,7 +337,7 @@ class AccountInquiries:
             return None
         times = [doubt.due_ns for doubt in (*self._doubts.values(), *self._gaps.values())]
         times += [self._patience_ns(question) for question in self._asks.values()]
-        times += [question.asked_boot_ns + ANSWER_NS for question in self._queries.values()]
+        times += [_query_patience_ns(question) for question in self._queries.values()]
         return min(times, default=None)
 
     def _due(self, boot_ns: int) -> list[OrderName]:
@@ -348,7 +362,7 @@ class AccountInquiries:
         for number, question in list(self._asks.items()):
             if boot_ns >= self._patience_ns(question):
                 self._lose(number)
-        self._queries = {a: q for a, q in self._queries.items() if boot_ns - q.asked_boot_ns < ANSWER_NS}
+        self._queries = {a: q for a, q in self._queries.items() if boot_ns < _query_patience_ns(q)}
 
     def _patience_ns(self, question: _Question) -> int:
         """Until when its answer is awaited."""

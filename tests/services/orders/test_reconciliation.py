@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from common.instant import NS_PER_MS
 from common.messages import (
     CancelOrder,
     CancelRejected,
@@ -14,6 +15,7 @@ from common.messages import (
     Refused,
     SessionState,
 )
+from services.orders.inquiries import REFUSED_NS
 from tests.services.orders.harness import Ring, accepted, settings
 
 
@@ -58,7 +60,12 @@ def test_a_refused_query_is_asked_again(ring: Ring) -> None:
     refused = Refused("session@generic", Reason.SESSION_RATE, "", "", 0, query.attempt, query)
     ring.record("session@generic", Kind.REFUSED, refused)
     ring.pass_time(100)
+    # At once it would be refused again, a hundred times a second, and every attempt counts in the rate.
+    assert ring.last(QueryOrder).attempt == query.attempt
+    ring.pass_time(REFUSED_NS // NS_PER_MS)
     assert ring.last(QueryOrder).attempt != query.attempt
+    asked = [c for c in ring.commands if isinstance(c, QueryOrder)]
+    assert len(asked) == 2
 
 
 def test_orphans_are_cancelled_over_rest() -> None:

@@ -32,6 +32,14 @@ def test_what_is_taken_beyond_the_rate_is_owed() -> None:
     assert not bucket.allows(NS_PER_S) and bucket.allows(2 * NS_PER_S)
 
 
+def test_a_flood_that_its_receiver_refuses_is_owed_for_one_window_at_most() -> None:
+    bucket = Bucket(20, NS_PER_S)
+    for _ in range(650):
+        bucket.count_message(0)
+    assert bucket.available(0) == -20
+    assert bucket.allows(2 * NS_PER_S, 4)
+
+
 @given(st.integers(1, 50), st.lists(st.integers(0, NS_PER_S // 4), max_size=200))
 def test_no_window_holds_more_than_twice_the_rate(messages: int, pauses: list[int]) -> None:
     bucket, now_ns, passed = Bucket(messages, NS_PER_S), 0, []
