@@ -1099,7 +1099,8 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     `fee_asset`: What it is taken in: "received" by each side, base or quote, or always the "quote".
     `margin_rate`: The share of what contracts are worth that our account needs of the asset that they are settled in; 0
     asks for none.
-    `balances`: What our account begins with, by asset.
+    `wallet`: The name of the wallet of its own that the venue has for contracts, "" for none.
+    `balances`: What our account begins with, by asset; in that wallet by asset and wallet, such as "USDT/futures".
     `prices`: Where the book of each symbol begins, in its quote asset; needed for each instrument.
     `segment_bytes`: The size of one file of the exchange's own log.
     `superfluous_tags`: A field that its message type does not have is "refused" or "ignored", or treated "as_venue".
@@ -1111,6 +1112,7 @@ class SimulatedConfig(Section, frozen=True, kw_only=True):
     fee_rate: Decimal = Decimal("0.001")
     fee_asset: FeeAsset = FeeAsset.RECEIVED
     margin_rate: Decimal = Decimal(0)
+    wallet: str = ""
     balances: dict[str, Decimal]
     prices: dict[Symbol, Decimal]
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20

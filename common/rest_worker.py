@@ -24,7 +24,8 @@ def rest_worker(
     credentials = read_credentials(told, config)
     if credentials is None:
         raise ConfigError(f"{venue.name}: [rest] needs [credentials]")
-    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca)
+    symbols = tuple(venue.instruments)
+    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca, symbols)
     try:
         side = RotatingRest(find_rest(venue.dialect), settings, reader_of(told, config))
     except ValueError as error:

@@ -3,7 +3,8 @@ positions in contracts.
 
 A spot fill moves both assets. That of a contract moves the position, and the balance of the asset that it is settled
 in, by what it realises (by the premium where it is an option) and its fee. The margin of what is held and ordered locks
-nothing: it is counted when an order is taken in (`engine`).
+nothing: it is counted when an order is taken in (`engine`). Where contracts have a wallet of their own, an asset has a
+balance in it beside that of spot (`settings.in_wallet`).
 """
 
 from decimal import Decimal
@@ -99,4 +100,4 @@ class Accounts:
         contract, place = instrument.contract, (account, instrument.symbol)
         held = traded(*self.positions.get(place, (ZERO, ZERO)), qty, contract.unit_cost(px))
         self.positions[place] = held.quantity, held.average
-        self.balance(account, contract.settle).free += contract.settled(qty, px, held.gain) - fee
+        self.balance(account, instrument.purse).free += contract.settled(qty, px, held.gain) - fee

@@ -404,12 +404,12 @@ class Engine:
     def _last_px(self, instrument: Instrument) -> Decimal:
         return self.state.books[instrument.symbol].last_px or instrument.start_price
 
-    def margin(self, account: str, settle: str, symbol: str = "", side: str = "", more_qty: Decimal = ZERO) -> Decimal:
-        """What the account needs of an asset for its contracts, held and ordered, at the last prices: each at the worse
-        of both sides; of `symbol` with so much more on a side."""
+    def margin(self, account: str, purse: str, symbol: str = "", side: str = "", more_qty: Decimal = ZERO) -> Decimal:
+        """What the account needs of a balance for its contracts, held and ordered, at the last prices: each at the
+        worse of both sides; of `symbol` with so much more on a side."""
         needed = ZERO
         for instrument in self.state.instruments.values():
-            if not instrument.margin_rate or instrument.contract.settle != settle:
+            if not instrument.margin_rate or instrument.purse != purse:
                 continue
             held = self.state.accounts.position(account, instrument.symbol)
             ordered = {BUY: ZERO, SELL: ZERO}
@@ -421,13 +421,13 @@ class Engine:
             needed += instrument.margin_rate * instrument.contract.worth(self._last_px(instrument), worst)
         return needed
 
-    def equity(self, account: str, settle: str) -> Decimal:
-        """What is free of an asset, with what closing all contracts at the last prices would bring of it."""
-        total = self.state.accounts.balance(account, settle).free
+    def equity(self, account: str, purse: str) -> Decimal:
+        """What is free in a balance, with what closing all contracts at the last prices would bring there."""
+        total = self.state.accounts.balance(account, purse).free
         for (owner, symbol), (qty, average) in self.state.accounts.positions.items():
             instrument = self.state.instruments[symbol]
             contract = instrument.contract
-            if owner == account and contract.settle == settle and contract.kind is not InstrumentKind.OPTION:
+            if owner == account and instrument.purse == purse and contract.kind is not InstrumentKind.OPTION:
                 total += contract.profit((contract.unit_cost(self._last_px(instrument)) - average) * qty)
         return total
 
@@ -435,9 +435,9 @@ class Engine:
         """Whether the account's equity bears so much more on that side; what needs no more margin is always borne."""
         if not instrument.margin_rate:
             return True
-        settle = instrument.contract.settle
-        needed = self.margin(account, settle, instrument.symbol, side, more_qty)
-        return needed <= self.margin(account, settle) or needed <= self.equity(account, settle)
+        purse = instrument.purse
+        needed = self.margin(account, purse, instrument.symbol, side, more_qty)
+        return needed <= self.margin(account, purse) or needed <= self.equity(account, purse)
 
     def _affords(self, instrument: Instrument, terms: Terms) -> bool:
         if not instrument.contract.is_spot:

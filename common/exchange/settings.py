@@ -8,6 +8,16 @@ from common.contracts import SPOT, Contract
 from common.exchange.order import BUY
 
 
+def in_wallet(asset: str, wallet: str) -> str:
+    """What the balance of an asset in a wallet is called, such as `USDT/futures`; as the asset in the one of spot."""
+    return f"{asset}/{wallet}" if wallet else asset
+
+
+def asset_of(balance: str) -> str:
+    """The asset of a balance, whatever wallet it is in."""
+    return balance.partition("/")[0]
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """A symbol. Prices are multiples of `tick_size`, quantities of `lot_size`, notionals are in `quote`.
 
@@ -16,7 +26,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     `price_multiplier_up` times the last traded price (the first one before any trade), and down to
     `price_multiplier_down` times it. `fee_in_quote`: the fee of a buy, too, is taken in `quote`;
     else each side's is taken of what it receives. That of contracts is in the asset that they are settled in, of which
-    an account needs `margin_rate`, a share of what its contracts are worth, to hold them; 0 asks for none.
+    an account needs `margin_rate`, a share of what its contracts are worth, to hold them; 0 asks for none. They are
+    settled in the `wallet` of that name, "" for the one of spot: no order of the one spends what is in the other.
     """
 
     symbol: str
@@ -36,6 +47,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     contract: Contract = SPOT
     expiry_ns: int = 0
     margin_rate: Decimal = Decimal(0)
+    wallet: str = ""
+
+    @property
+    def purse(self) -> str:
+        """The balance that contracts are settled in, by the name of its asset, and of its wallet where it has one."""
+        return in_wallet(self.contract.settle, self.wallet)
 
     def fee_asset(self, side: str) -> str:
         """What the fee of a fill on that side is taken in."""

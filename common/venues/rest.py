@@ -32,7 +32,8 @@ _URL = re.compile(r"(https?://[^\s?]+)\?\S*")
 class RestSettings(msgspec.Struct, frozen=True):
     """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities.
 
-    `symbols` is what is traded, for a venue where each symbol has to be asked for by itself.
+    `symbols` is what is traded, for a venue where each symbol has to be asked for by itself, or that has another side
+    for contracts.
     """
 
     venue: str

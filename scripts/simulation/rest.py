@@ -123,7 +123,8 @@ class RestClient:
     ) -> None:
         """`is_paced`: requests wait for the venue's pace, as they do since the seventh version of the plans."""
         assert config.rest is not None
-        settings = RestSettings(config.name, config.rest.url, credentials, config.rest.timeout_ms)
+        symbols = tuple(config.instruments)
+        settings = RestSettings(config.name, config.rest.url, credentials, config.rest.timeout_ms, symbols=symbols)
         self._rest = cast(CcxtRest[Any], find_rest(config.dialect)(settings))
         api, self._session = self._rest.api, _Session()
         _read_keys_once()

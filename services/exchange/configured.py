@@ -71,6 +71,7 @@ def _instruments(venue: VenueConfig, simulated: SimulatedConfig) -> tuple[Instru
             contract=i.contract,
             expiry_ns=i.expiry_ns,
             margin_rate=Decimal(0) if i.contract.is_spot else simulated.margin_rate,
+            wallet="" if i.contract.is_spot else simulated.wallet,
         )
         for symbol, i in venue.instruments.items()
     )

@@ -12,6 +12,7 @@ from common.exchange.faults import FAULT_SENTENCES, BadFault, Fault
 from common.exchange.history import ClosedOrder, TradeRow
 from common.exchange.numbers import read_number
 from common.exchange.order import LIMIT, ZERO, Order, Terms
+from common.exchange.settings import asset_of
 from common.exchange.venue import Venue
 from common.instant import Instant
 
@@ -222,18 +223,19 @@ class Control:
         return {"account": account, "balances": rows, "as_of_ns": now.wall_ns}
 
     def _positions(self, asked: OfAccount, now: Instant) -> Detail:
-        """What each asset's balance has changed by since the account was opened."""
-        account = self._account(asked)
+        """What each asset has changed by since the account was opened, whatever wallet it is in."""
+        account, accounts = self._account(asked), self._venue.state.accounts
         first = self._venue.settings.accounts[account]
-        rows = {}
-        for (owner, asset), b in self._venue.state.accounts.balances.items():
+        held: dict[str, tuple[Decimal, Decimal]] = {}
+        for (owner, name), b in accounts.balances.items():
             if owner == account:
-                start = self._venue.state.accounts.deposits.get((account, asset), first.get(asset, Decimal(0)))
-                rows[asset] = {
-                    "now": _text(b.free + b.locked),
-                    "start": _text(start),
-                    "change": _text(b.free + b.locked - start),
-                }
+                start, total = held.get(asset_of(name), (ZERO, ZERO))
+                start += accounts.deposits.get((account, name), first.get(name, ZERO))
+                held[asset_of(name)] = start, total + b.free + b.locked
+        rows = {
+            asset: {"now": _text(total), "start": _text(start), "change": _text(total - start)}
+            for asset, (start, total) in held.items()
+        }
         return {"account": account, "positions": rows, "as_of_ns": now.wall_ns}
 
     def _trades(self, asked: TradesArguments, now: Instant) -> Detail:

@@ -166,6 +166,27 @@ def test_an_order_that_needs_more_margin_than_the_equity_bears_is_refused() -> N
     assert engine.margin("desk", "USDT") == 750 and engine.equity("desk", "USDT") == 1000
 
 
+def test_contracts_of_a_wallet_of_their_own_spend_nothing_of_the_other_one() -> None:
+    spot = msgspec.structs.replace(BTCUSDT, start_price=D(50_000))
+    perpetual = msgspec.structs.replace(
+        spot, symbol="PERP", contract=LINEAR, lot_size=D("0.01"), margin_rate=D("0.1"), wallet="futures",
+        max_qty=D(10**6),
+    )  # fmt: skip
+    engine = Engine(State((spot, perpetual)), D("0.001"), D("0.001"), 100, lambda change, order, now, asked: None)
+    engine.record(Deposited("desk", "USDT", D(5000)))
+    engine.record(Deposited("desk", "USDT/futures", D(1000)))
+    assert perpetual.purse == "USDT/futures" and perpetual.fee_asset("1") == "USDT"
+    assert engine.check(terms("o", "1", "20.01", "50000")._replace(symbol="PERP")) is Refusal.BALANCE
+    placed(engine, "s", "1", "0.1", "50000")
+    assert engine.check(terms("o", "1", "20", "50000")._replace(symbol="PERP")) is None
+    engine.place(terms("p", "2", "10", "50000")._replace(symbol="PERP"), at(0))
+    engine.place(terms("q", "1", "10", "50000")._replace(symbol="PERP", account=""), at(0))
+    accounts = engine.state.accounts
+    assert accounts.balance("desk", "USDT/futures").free == 995 and accounts.balance("desk", "USDT").locked == 5000
+    assert engine.margin("desk", "USDT/futures") == 500 and engine.equity("desk", "USDT/futures") == 995
+    assert engine.state.held_at_cost("desk") == {"USDT": D(-5000)}
+
+
 def test_a_loss_takes_from_the_equity_and_what_reduces_is_taken_all_the_same() -> None:
     engine = margin_engine()
     trade(engine, "1", "19", "50000")

@@ -1,5 +1,6 @@
 """What an exchange shows to people: books with their own share, positions, trades, the state that `reconcile` reads."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_positions_are_of_one_account(world: World) -> None:
     traded(world)
     assert detail(world, "positions")["positions"]["USDT"]["change"] == "-450.000"
     assert detail(world, "positions", account="elsewhere")["positions"]["USDT"]["change"] == "0"
+
+
+def test_what_an_asset_has_changed_by_counts_every_wallet(tmp_path: Path) -> None:
+    accounts = {"desk": {**BALANCES, "USDT/futures": Decimal(500)}}
+    world = World(tmp_path, msgspec.structs.replace(GENERIC, accounts=accounts))
+    world.core.venue.state.accounts.balance("desk", "USDT/futures").free -= 20
+    rows = detail(world, "positions")["positions"]
+    assert rows["USDT"]["change"] == "-20" and "USDT/futures" not in rows
+    assert Decimal(rows["USDT"]["start"]) == BALANCES["USDT"] + 500
 
 
 def test_trades_are_the_newest_or_from_one_on(world: World) -> None:
