@@ -335,6 +335,15 @@ class ForgettingBackend(Protocol):
 
 
 @runtime_checkable
+class LingeringBackend(Protocol):
+    """What a back end says as well where new orders of some symbols bear no last moment: one that has left in time may
+    take effect later."""
+
+    def lingers_ns(self, symbol: str) -> int:
+        """How much later, by the venue's clock, 0 for a symbol whose orders bear one."""
+
+
+@runtime_checkable
 class ModedBackend(Protocol):
     """What a back end has as well where an account may be of another mode, in which the same requests mean something
     else."""

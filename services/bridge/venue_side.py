@@ -31,6 +31,7 @@ from common.venues.backend import (
     GuardingBackend,
     HttpCall,
     Limit,
+    LingeringBackend,
     ModedBackend,
     OrderFact,
     Reply,
@@ -460,21 +461,23 @@ class VenueSide:
         for fact in reply.facts:
             self._desk.learn(fact, now)
             if isinstance(fact, OrderFact):
-                self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(), now)
+                self._desk.decide_amendment(order, fact, asked_venue_ns - self._settled_after_ns(order), now)
         wants_cancel = any(wish.kind == "F" for wish in order.wishes.values())
         last_ns = self._cancelled_boot_ns.get(order.venue_id, 0)
         if wants_cancel and order.is_open and now.boot_ns - last_ns >= CANCEL_AGAIN_NS:
             name = next(wish.cl_ord_id for wish in order.wishes.values() if wish.kind == "F")
             self._cancel(order, Errand("F", order.venue_id, name, 0), now)
 
-    def _settled_after_ns(self) -> int:
+    def _settled_after_ns(self, order: BridgedOrder) -> int:
         """How long after a last moment by our clock the venue, by its own, is done with a request."""
-        return self.clock.offset_ns + self.clock.uncertainty_ns + self._backend.processing_ns
+        backend = self._backend
+        lingers_ns = backend.lingers_ns(order.terms.symbol) if isinstance(backend, LingeringBackend) else 0
+        return self.clock.offset_ns + self.clock.uncertainty_ns + backend.processing_ns + lingers_ns
 
     def _missed(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
         """There is no such order: if that was asked late enough, and it is not among those that have ended since it was
         taken, and no fill of it is told after that, it never was."""
-        if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns():
+        if self.clock.is_known and asked_venue_ns > order.by_ns + self._settled_after_ns(order):
             self._ask_ended(order, "", now)
 
     def _vanished(self, order: BridgedOrder, asked_venue_ns: int, now: Instant) -> None:
@@ -483,7 +486,7 @@ class VenueSide:
         backend = self._backend
         forgets = isinstance(backend, ForgettingBackend) and self.clock.is_known
         after_ns = backend.forgets_after_ns if isinstance(backend, ForgettingBackend) else 0
-        if not forgets or asked_venue_ns <= order.stamp_ns + after_ns + self._settled_after_ns():
+        if not forgets or asked_venue_ns <= order.stamp_ns + after_ns + self._settled_after_ns(order):
             if order.venue_id not in self.unexplained:
                 self.unexplained.add(order.venue_id)
                 text = f"{order.cl_ord_id} of {order.client} is open here, and the venue neither lists nor finds it"

@@ -7,7 +7,8 @@ import pytest
 
 from common.actor.core import Write
 from common.messages import ControlRequest
-from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
+from common.venues.okx.backend import OkxBackend
+from tests.services.bridge.rig import KEYS, SYMBOL, FixClient, Rig, backend, words
 
 LONG_S = 6
 """Longer than an order's last moment and the venue's processing together."""
@@ -70,6 +71,21 @@ def test_not_found_is_believed_after_the_last_moment_alone_and_then_ends_the_ord
     (told,) = client.got
     assert (told[150], told[39], told[103]) == ("8", "8", "99") and told[58] == "never reached the venue"
     assert posts(rig, "a1") == 1
+
+
+def test_an_order_that_bears_no_last_moment_is_waited_for_longer(tmp_path: Path) -> None:
+    class Lingering(OkxBackend):
+        def lingers_ns(self, symbol: str) -> int:
+            return 30 * 10**9 if symbol == SYMBOL else 0
+
+    rig = Rig(tmp_path, venue=Lingering(KEYS, backend()._sign)).live()  # type: ignore[attr-defined]
+    client = FixClient(rig)
+    rig.world.ask("fault", kind="lost", scope="rest", count=1)
+    assert words(client.order("a1")) == [("A", "A")]
+    rig.pass_time(32)
+    assert client.status("a1")[39] == "A", "the last moment, the venue's processing, and what it may be late"
+    rig.pass_time(8)
+    assert client.status("a1")[39] == "8"
 
 
 def test_an_order_called_never_reached_that_turns_up_is_told_and_opened_again(rig: Rig, client: FixClient) -> None:
