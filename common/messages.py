@@ -515,7 +515,10 @@ class AmendOrder(OfTerms, msgspec.Struct, array_like=True, frozen=True, gc=False
 
 
 class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel"):
-    """orders -> risk -> session: cancel one order. It has no deadline; every sending is an attempt of its own."""
+    """orders -> risk -> session: cancel one order. It has no deadline; every sending is an attempt of its own.
+
+    `sleeps`: it is a stop order of which nothing has told that its stop price was reached; older logs do not say so.
+    """
 
     attempt: Attempt
     strategy: str
@@ -534,6 +537,7 @@ class CancelOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="c
     by: str = ""
     cause: str = ""
     stamps: Stamps = Stamps()
+    sleeps: bool = False
     deadline_ns: ClassVar[None] = None
 
     def __post_init__(self) -> None:
@@ -1015,7 +1019,7 @@ class Trade(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An order as REST tells it."""
+    """An order as REST tells it. `triggered`: it is a stop order, and the venue says that its price was reached."""
 
     symbol: str
     order_id: str
@@ -1026,6 +1030,7 @@ class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     price: Decimal | None
     cum_qty: Decimal
     transact_ns: int = 0
+    triggered: bool = False
 
 
 class Ticker(msgspec.Struct, array_like=True, frozen=True, gc=False):

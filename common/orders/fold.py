@@ -946,7 +946,7 @@ class Fold:
             order.revive()
         leg.revive()
         order.in_doubt = False
-        leg.told_by_rest(told.ord_status, told.order_id, told.order_qty, told.price, told.cum_qty)
+        leg.told_by_rest(told)
         order.told_by_rest(leg)
         if leg.order_id:
             self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))

@@ -16,9 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from common.messages import (
-    ExecutionReport,
-)
+from common.messages import ExecutionReport, RestOrder
 from common.orders.fills import FillChange
 from common.orders.numbers import ZERO, is_plausible
 from common.orders.words import (
@@ -41,6 +39,7 @@ from common.orders.words import (
     STOPPED,
     SUSPENDED,
     TERMINAL_WORDS,
+    TRIGGERED,
 )
 
 _RESTATING = frozenset({RESTATED, ORDER_STATUS})
@@ -51,8 +50,6 @@ _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED:
 
 TOLD = "told"
 KEEP = ""
-
-TRIGGERED = "L"
 
 _EXEC_TYPES = "0123456789ABCDEFGHIL"
 """ExecType(150): New, Partial fill and Fill (FIX 4.2), Done for day, Canceled, Replaced, Pending cancel, Stopped,
@@ -292,18 +289,18 @@ class Leg(msgspec.Struct, gc=False):
             self.former_cl_ord_ids = tuple(names[-MAX_FORMER_NAMES:])
             self.cl_ord_id = cl_ord_id
 
-    def told_by_rest(
-        self, ord_status: str, order_id: str, order_qty: Decimal, price: Decimal | None, cum: Decimal
-    ) -> None:
-        """What REST says of the order: never lowers CumQty(14), never takes back an end."""
-        if order_id:
-            self._take_order_id(order_id)
-        if is_plausible(cum):
-            self.told_cum_qty = max(self.told_cum_qty, cum)
+    def told_by_rest(self, told: RestOrder) -> None:
+        """What REST says of the order: never lowers CumQty(14), never takes back an end, nor that it was triggered."""
+        ord_status = told.ord_status
+        if told.order_id:
+            self._take_order_id(told.order_id)
+        if is_plausible(told.cum_qty):
+            self.told_cum_qty = max(self.told_cum_qty, told.cum_qty)
+        self.triggered = self.triggered or told.triggered
         if self.word not in TERMINAL_WORDS or (self.word == REJECTED and ord_status not in (REJECTED, PENDING_NEW)):
             self.word = _BASE_WORD.get(ord_status, ord_status)
             if self.word not in TERMINAL_WORDS:
-                self._take_terms(order_qty, price)
+                self._take_terms(told.order_qty, told.price)
         self._settle()
 
     def conclude(self, to_come_qty: Decimal | None = None) -> None:

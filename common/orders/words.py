@@ -14,6 +14,7 @@ CANCELED, PENDING_CANCEL, STOPPED, REJECTED, SUSPENDED = "4", "6", "7", "8", "9"
 ORDER_STATUS = "I"
 CALCULATED, EXPIRED, ACCEPTED_FOR_BIDDING, PENDING_REPLACE, REPLACED = "B", "C", "D", "E", "5"
 RESTATED, TRADE_CORRECT, TRADE_CANCEL = "D", "G", "H"
+TRIGGERED: Final = "L"
 
 TERMINAL_WORDS = frozenset({FILLED, CANCELED, REJECTED, EXPIRED})
 """OrdStatus(39) of an order that is over."""
@@ -63,6 +64,17 @@ def names_of_order(report: ExecutionReport) -> tuple[str, str]:
 def tells_replaced(report: ExecutionReport) -> bool:
     """Whether the report accepts an amendment in place."""
     return report.exec_type == REPLACED
+
+
+def is_suspended(report: ExecutionReport) -> bool:
+    """Whether the report is of an order that is suspended: at a venue that says so, one that waits for its stop
+    price."""
+    return report.ord_status == SUSPENDED
+
+
+def tells_awake(report: ExecutionReport) -> bool:
+    """Whether the report shows that a stop order's stop price was reached: it was triggered, or filled."""
+    return report.exec_type == TRIGGERED or report.exec_type in FILLS
 
 
 def tells_trade(report: ExecutionReport) -> bool:

@@ -168,6 +168,7 @@ class Attempts:
             attempt, *command, order.venue, order.symbol, order.side, self._name(attempt, order.account),
             leg.cl_ord_id, leg.order_id, order.strategy, order.number, leg.order_qty, order.account,
             self._routes.session_of(order.account), whose.by, whose.cause, Stamps(whose.sent_ns, now.wall_ns),
+            sleeps=order.terms.is_stop and not order.triggered,
         )  # fmt: skip
 
     def query(self, order: Order) -> Attempt:

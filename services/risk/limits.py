@@ -50,6 +50,7 @@ class SymbolRules(NamedTuple):
     Prices in the quote asset, quantities in `base`, or in contracts where `contract` is no spot market's, notionals in
     quote. `max_age_ns`: a reference older than this is stale. `expiry_ns`: from then on (Unix, 0 for never) nothing
     trades. `underlying_limit`: as `position_limit`, in `base` at the reference price; None for no such limit.
+    `stops_by_market`: what a stop order waits for follows from where the venue's market is as it comes.
     """
 
     base: str
@@ -66,6 +67,7 @@ class SymbolRules(NamedTuple):
     contract: Contract = SPOT
     expiry_ns: int = 0
     underlying_limit: Decimal | None = None
+    stops_by_market: bool = False
 
 
 class StrategyRules(NamedTuple):
@@ -395,6 +397,19 @@ def _collar(p: Proposal) -> Refusal | None:
     return None
 
 
+def _stop_side(p: Proposal) -> Refusal | None:
+    """A stop order whose price is reached already, at a venue where it would wait for the other direction then."""
+    stop_px, reference = p.terms.stop_px, p.reference.price
+    if not p.rules.stops_by_market or p.is_amendment or stop_px is None or reference is None:
+        return None
+    waits_for_rise = (p.side == SIDE_BUY) is not p.terms.take_profit
+    if (reference < stop_px) if waits_for_rise else (reference > stop_px):
+        return None
+    reached = f"stop price {shown(stop_px)} is reached at {shown(reference)} already"
+    text = f"{reached}: {p.venue} would wait for the other direction"
+    return Refusal(Reason.BAD_PRICE, text, shown(stop_px), shown(reference))
+
+
 def _notional(p: Proposal) -> Refusal | None:
     """A market or pegged order counts at the worst price inside the collar: the highest for the limit, the lowest for
     the minimum. A stop order may trade around its stop price as well as around the reference, and a trailing one as far
@@ -503,6 +518,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("price", _price),
     ("reference", _reference),
     ("collar", _collar),
+    ("stop_side", _stop_side),
     ("notional", _notional),
     ("open_orders", _open_orders),
     ("firm_position", _firm_position),

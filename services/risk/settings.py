@@ -81,6 +81,7 @@ def _account(account: ConfiguredAccount, risk: RiskConfig) -> AccountLimits:
             contract=instrument.contract,
             expiry_ns=instrument.expiry_ns,
             underlying_limit=risk.symbols[symbol].underlying_limit,
+            stops_by_market=dialect.profile.stops_by_market,
         )
         for symbol, instrument in venue.instruments.items()
         if symbol in risk.symbols

@@ -15,7 +15,7 @@ is numbered in the very turn of the kill.
 """
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -51,8 +51,14 @@ MAX_ASKED = 65_536
 """So many requests are remembered: at a venue that answers none, the oldest are forgotten."""
 
 
+SLEEPER: Final = "sleeper"
+CANCELS: Final = (SLEEPER, "order")
+"""As what an order is cancelled: `What.kind`."""
+
+
 class What(NamedTuple):
-    """What is asked: a "symbol" or an "order" to be cancelled, or for an order's "state"."""
+    """What is asked: that a "symbol", an "order" or a "sleeper", an order that sleeps, be cancelled, or for an order's
+    "state"."""
 
     kind: str
     subject: str
@@ -186,6 +192,9 @@ class KillSwitch:
         self._requests = KillRequests()
         self._by_id: set[str] = set()
         self._refused: set[str] = set()
+        self._not_found: set[What] = set()
+        """As what the venue does not find stop orders."""
+
         self.due_boot_ns: int | None = None
         """When the next round is due."""
         self._conclusive_ns = 0
@@ -269,6 +278,7 @@ class KillSwitch:
         self._requests.forget()
         self._by_id.clear()
         self._refused.clear()
+        self._not_found.clear()
 
     def hear_event(self, event: OneEvent, now: Instant) -> None:
         """An answer to one of our cancels, whenever it comes, or anything that changes the table."""
@@ -322,7 +332,7 @@ class KillSwitch:
     def _cancel_some(self, orders: list[OpenOrder], pace: int, now: Instant) -> bool:
         """Cancel, or ask about, the first `pace` of the orders for which it is time; whether more are left."""
         for order in orders:
-            kind = "state" if order.cl_ord_id in self._refused else "order"
+            kind = "state" if order.cl_ord_id in self._refused else self._kind_of(order)
             if not self._requests.is_due(What(kind, order.cl_ord_id), now.boot_ns):
                 continue
             if not pace:
@@ -346,7 +356,13 @@ class KillSwitch:
             self._by_id.add(symbol)
         return sent
 
+    def _kind_of(self, order: OpenOrder) -> str:
+        """As what the order is cancelled: as what it is believed to be, until the venue finds no such order."""
+        kind, other = CANCELS if order.sleeps else reversed(CANCELS)
+        return other if What(kind, order.cl_ord_id) in self._not_found else kind
+
     def _cancel_order(self, order: OpenOrder, now: Instant) -> bool:
+        what = What(self._kind_of(order), order.cl_ord_id)
         name = self._own_names.next(self._outbox.connection)
         cancel = CancelOrder(
             name.named,
@@ -361,9 +377,10 @@ class KillSwitch:
             "",
             0,
             order.order_qty,
+            sleeps=what.kind == SLEEPER,
         )
         body = self._dialect.encode_cancel(cancel, now.wall_ns)
-        return self._send(name, What("order", order.cl_ord_id), body, self._is_conclusive(order, now), now)
+        return self._send(name, what, body, self._is_conclusive(order, now), now)
 
     def _ask_about(self, order: OpenOrder, now: Instant) -> bool:
         """The venue has refused the order's cancel: ask for its state once, then cancel it again."""
@@ -399,12 +416,21 @@ class KillSwitch:
         said without the order's name: it is the one that was asked for."""
         if asked is None or event.ambiguous:
             return
-        if came_too_late(event) and asked.what.kind == "order":
+        if came_too_late(event) and asked.what.kind in CANCELS:
             self._records.history.orders.unknown_at_venue(asked.what.subject)
         elif not event.unknown_order:
             self._said_no(asked, now)
-        elif asked.conclusive:
+        elif asked.conclusive and not self._may_be_otherwise(asked.what):
             self._records.history.orders.unknown_at_venue(asked.what.subject)
+
+    def _may_be_otherwise(self, what: What) -> bool:
+        """Whether it is a stop order that the venue, which does not find it as this, may find as one of the other kind:
+        awake or asleep."""
+        order = self._records.history.orders.find(what.subject)
+        if order is None or not order.is_stop or not self._dialect.profile.finds_sleeping_apart:
+            return False
+        self._not_found.add(what)
+        return any(What(kind, what.subject) not in self._not_found for kind in CANCELS)
 
     def _said_no(self, asked: Asked, now: Instant) -> None:
         """The venue refuses the request itself: a symbol's orders are cancelled by their ids, an order is asked
@@ -414,7 +440,7 @@ class KillSwitch:
         if kind == "symbol":
             self._by_id.add(subject)
             self.confirmed.add(subject)
-        elif kind == "order":
+        elif kind in CANCELS:
             self._refused.add(subject)
         if self.due_boot_ns is not None:
             self.due_boot_ns = now.boot_ns

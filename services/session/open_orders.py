@@ -25,9 +25,11 @@ from common.orders.leg import AskedTerms, BelievedTerms, believed_terms
 from common.orders.words import (
     came_too_late,
     is_over,
+    is_suspended,
     names_of_order,
     rejects_request,
     shows_open,
+    tells_awake,
     tells_replaced,
 )
 
@@ -41,7 +43,8 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     `heard` says that the venue has told of it, so that it does exist or did; `by_amendment` that a cancel-and-new
     made it. `asked_qty` is what the last amendment in place asks for, 0 where there was none. `numbers_began` is the
     generation in which the numbers under which this session sent it began at 1, 0 where it has not sent it.
-    `list_attempt` is that of the message of its list.
+    `list_attempt` is that of the message of its list. `is_stop`: it is a stop order, or one that the venue says to be
+    suspended; `sleeps`: and nothing has told that its stop price was reached.
     """
 
     cl_ord_id: str
@@ -55,6 +58,8 @@ class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     asked_qty: Decimal = ZERO
     numbers_began: int = 0
     list_attempt: Attempt | None = None
+    is_stop: bool = False
+    sleeps: bool = False
 
 
 class OpenOrders:
@@ -94,6 +99,8 @@ class OpenOrders:
                 by_amendment=isinstance(command, AmendOrder),
                 numbers_began=numbers_began,
                 list_attempt=command.attempt if isinstance(command, NewOrder) and command.further else None,
+                is_stop=each.terms.is_stop,
+                sleeps=each.terms.is_stop,
             )
             self._by_attempt[each.attempt] = each.cl_ord_id
             self._attempts[each.cl_ord_id] = each.attempt
@@ -183,9 +190,12 @@ class OpenOrders:
                 side=report.side,
                 order_qty=report.order_qty or ZERO,
                 connection=connection,
+                is_stop=is_suspended(report),
+                sleeps=is_suspended(report),
             )
             self._orders[order.cl_ord_id] = order
         order.heard = True
+        order.sleeps = order.sleeps and not tells_awake(report)
         if report.order_id and not order.order_id:
             order.order_id = report.order_id
             self._by_order_id[order.symbol, order.order_id] = order

@@ -71,7 +71,7 @@ _AS_IT_STANDS = (
 )  # fmt: skip
 """What of a history stands in its dump by the same name, in the order of that."""
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """See `common.actor.snapshots.Foldable`."""
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -4,7 +4,8 @@ Source: bybit-exchange/docs, fix-api/{guide,create-order,amend-order,cancel-orde
 as of August 2026. What it means for us: Logon(A) is signed with RSA over a word and a time; numbers start at 1 with
 each connection and nothing is resent; a request is acknowledged first and reported on after it, or before; ClOrdID(11)
 of a cancel or an amendment is the order's, so ReqId(30006) is the request's own name, by which what bears no other is
-known; fills stand in the group NoFills(30050). Prices, the state of an order and a cancel of all are not on FIX.
+known; fills stand in the group NoFills(30050); a stop order is a market or limit order with another OrderFilter(30024),
+which its cancel has too for as long as it sleeps. Prices, the state of an order and a cancel of all are not on FIX.
 """
 
 from decimal import Decimal
@@ -60,6 +61,10 @@ _FILL_COMMISSION, _FILL_COMM_CURR = tag_of(30055), tag_of(30056)
 _FILL_IS_MAKER, _FILL_LEAVES_QTY = tag_of(30058), tag_of(30064)
 _NO_FILLS = tag_of(30050)
 _IN_QUOTE = b"quoteCoin"
+_ASLEEP = "30024=StopOrder\x01"
+_AWAKE_TYPES = {"3": "1", "4": "2"}
+"""By OrdType(40) of a stop and a stop-limit order, what it is once it is awake, which is what stands there here."""
+
 
 _PARTIALLY_FILLED = "1"
 _PARTIALLY_FILLED_CANCELED, _DEACTIVATED, _UNTRIGGERED, _TRIGGERED = "F", "D", "U", "T"
@@ -72,8 +77,8 @@ _ORD_STATUS = {
 """OrdStatus(39) that FIX 4.4 has not, or means otherwise: one that was filled in part and cancelled is cancelled; one
 that waits for its trigger is suspended, and one that was triggered is on its way into the book."""
 
-_EXEC_TYPE = {_DEACTIVATED: "4", _UNTRIGGERED: "9", _TRIGGERED: "L"}
-"""ExecType(150), likewise."""
+_EXEC_TYPE = {_DEACTIVATED: "4", _UNTRIGGERED: "0", _TRIGGERED: "L"}
+"""ExecType(150), likewise: one that is suspended as it comes is new."""
 
 
 def logon_signature(pem: bytes, expires_ms: int) -> bytes:
@@ -234,9 +239,13 @@ class Bybit(StandardDialect):
         return b"30002=%d\x0130001=%d\x01" % (wall_ns // NS_PER_MS, window_ms)
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderSingle(D). A market order's quantity is in the base or in the quote asset, which has to be said."""
+        """NewOrderSingle(D). A market order's quantity is in the base or in the quote asset, which has to be said.
+
+        Whether a stop order takes profit is not said: that follows from where the market is.
+        """
         c = command
-        if c.ord_type == "1":
+        ord_type = _AWAKE_TYPES.get(c.ord_type, c.ord_type)
+        if ord_type == "1":
             cash = c.terms.cash_order_qty
             size = (c.order_qty, "baseCoin") if cash is None else (cash, "quoteCoin")
             terms = f"38={plain(size[0])}\x0130013={size[1]}\x01"
@@ -244,7 +253,8 @@ class Bybit(StandardDialect):
             assert c.price is not None
             time_in_force = "P" if c.terms.is_post_only else c.terms.time_in_force
             terms = f"59={time_in_force}\x0138={plain(c.order_qty)}\x0144={plain(c.price)}\x01"
-        order = f"30010=spot\x0155={c.symbol}\x0154={c.side}\x0140={c.ord_type}\x01"
+        stop = "" if c.terms.stop_px is None else f"{_ASLEEP}99={plain(c.terms.stop_px)}\x01"
+        order = f"30010=spot\x0155={c.symbol}\x0154={c.side}\x0140={ord_type}\x01{stop}"
         return Body("D", f"{order}{terms}11={c.cl_ord_id}\x0130006={c.cl_ord_id}\x01".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:
@@ -257,16 +267,15 @@ class Bybit(StandardDialect):
         return Body("XAR", f"30010=spot\x0155={c.symbol}\x01{names}{qty}{price}".encode())
 
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
-        """OrderCancelRequest(F): ClOrdID(11) names the order that is to be cancelled."""
+        """OrderCancelRequest(F): ClOrdID(11) names the order to be cancelled, OrderFilter(30024) that it sleeps."""
         c = command
         names = _names(c.cl_ord_id, c.order_id, c.orig_cl_ord_id)
-        return Body("F", f"30010=spot\x0155={c.symbol}\x01{names}".encode())
+        return Body("F", f"30010=spot\x0155={c.symbol}\x01{names}{_ASLEEP if c.sleeps else ''}".encode())
 
     def unread(self, fields: Fields, why: str) -> Unreadable | None:
         """A refusal bears the request's name alone."""
         named = super().unread(fields, why)
         return unreadable({**fields, b"11": fields.get(_REQ_ID, b"")}, why) if named is None else named
-
 
 
 def _names(req_id: str, order_id: str, cl_ord_id: str) -> str:

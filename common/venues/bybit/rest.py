@@ -53,9 +53,15 @@ ORD_STATUS = {
 }  # fmt: skip
 """Bybit's order status as OrdStatus(39)."""
 
+_AWAKE = frozenset({"New", "PartiallyFilled", "Filled", "PartiallyFilledCanceled", "Triggered"})
+"""What a stop order's status may be once it was triggered, and is not before."""
+
 _SIDES: dict[object, str] = {"Buy": "1", "Sell": "2"}
 
 Row = dict[str, Any]
+_CANCELLED_KINDS = ("Order", "StopOrder", "tpslOrder")
+"""Of these kinds are the orders that FIX can place: what cancels all of a symbol cancels one kind at a time."""
+
 TICKER = ("bid1Price", "bid1Size", "ask1Price", "ask1Size", "lastPrice")
 """Where bid and quantity, ask and quantity, and the last price stand."""
 
@@ -118,8 +124,11 @@ class BybitRest(CcxtRest[Api]):
         return Answer(self._venue, ask, False, orders=tuple(_rest_order(row) for row in rows))
 
     def _cancel_all(self, ask: Ask) -> Answer:
-        told = self.api.privatePostV5OrderCancelAll({**SPOT, "symbol": ask.symbol})
-        return Answer(self._venue, ask, False, cancelled=len(_rows(told)))
+        count = 0
+        for kind in _CANCELLED_KINDS:
+            told = self.api.privatePostV5OrderCancelAll({**SPOT, "symbol": ask.symbol, "orderFilter": kind})
+            count += len(_rows(told))
+        return Answer(self._venue, ask, False, cancelled=count)
 
     # ---- trades
 
@@ -218,6 +227,7 @@ def _rest_order(row: Row) -> RestOrder:
         price=price if price else None,
         cum_qty=cum_qty,
         transact_ns=ms_to_ns(row.get("updatedTime") or row.get("createdTime") or 0),
+        triggered=row.get("stopOrderType") == "Stop" and status in _AWAKE,
     )
 
 

@@ -17,7 +17,15 @@ PROFILE = VenueProfile(
     rest="common.venues.bybit.rest:open_rest",
     fields="common.venues.bybit.fields:ADDITIONS",
     credentials=(CredentialKind.RSA,),
-    further=frozenset({Feature.CASH_QUANTITY}),
+    further=frozenset(
+        {
+            Feature.CASH_QUANTITY,
+            Feature.STOP_ORDER,
+            Feature.STOP_LIMIT_ORDER,
+            Feature.TAKE_PROFIT_ORDER,
+            Feature.TAKE_PROFIT_LIMIT_ORDER,
+        }
+    ),
     lacks=frozenset(
         {
             Feature.STATUS_QUERY,
@@ -30,4 +38,6 @@ PROFILE = VenueProfile(
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + AHEAD_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),
+    finds_sleeping_apart=True,
+    stops_by_market=True,
 )

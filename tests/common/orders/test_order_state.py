@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason, Terms
+from common.messages import Attempt, ExecutionReport, NewOrder, OrderStatus, Reason, RestOrder, Terms
 from common.orders.fills import FillChange
 from common.orders.ledger import FillLedger
 from common.orders.leg import NEXT_WORD, Leg
@@ -246,16 +246,31 @@ def test_a_stale_new_does_not_open_what_the_venue_has_ended(word: str) -> None:
     assert leg.word == ("0" if word == "8" else word)
 
 
+def over_rest(word: str, order_id: str, price: Decimal, cum_qty: Decimal, *, triggered: bool = False) -> RestOrder:
+    """An order of 10 as REST tells it."""
+    return RestOrder("S", order_id, "X", "1", word, D(10), price, cum_qty, triggered=triggered)
+
+
+def test_that_a_stop_order_was_triggered_may_be_learnt_of_rest_and_is_not_unlearnt() -> None:
+    leg = Leg("X", "X", D(10), D(5), word="9")
+    leg.told_by_rest(over_rest("9", "V", D(5), D(0)))
+    assert not leg.triggered
+    leg.told_by_rest(over_rest("0", "V", D(5), D(0), triggered=True))
+    assert leg.triggered and leg.word == "0"
+    leg.told_by_rest(over_rest("0", "V", D(5), D(0)))
+    assert leg.triggered
+
+
 def test_rest_never_lowers_what_was_told() -> None:
     leg = Leg("X", "X", D(10), D(5))
     leg.hear_report(make_report("F", "1", cum_qty=D(4)))
-    leg.told_by_rest("1", "V", D(10), D(5), D(2))
+    leg.told_by_rest(over_rest("1", "V", D(5), D(2)))
     assert (leg.told_cum_qty, leg.leaves_qty) == (D(4), D(6))
 
 
 def test_rest_never_takes_back_an_end() -> None:
     leg = Leg("X", "X", D(10), D(5), word="4")
-    leg.told_by_rest("1", "V", D(10), D(5), D(2))
+    leg.told_by_rest(over_rest("1", "V", D(5), D(2)))
     assert leg.word == "4"
 
 
@@ -304,12 +319,12 @@ def test_an_order_whose_new_half_the_venue_took_in_is_unknown_until_the_end_of_t
     assert not order.is_unknown
     old, new = order.legs
     if told:
-        new.told_by_rest(told, "W", D(10), D(6), D(10) if told == "2" else D(0))
+        new.told_by_rest(over_rest(told, "W", D(6), D(10) if told == "2" else D(0)))
         order.told_by_rest(new)
     else:
         order.request_ended("r")
     assert order.is_unknown is unknown and order.leg is old
-    old.told_by_rest("4", "V", D(10), D(5), D(0))
+    old.told_by_rest(over_rest("4", "V", D(5), D(0)))
     order.told_by_rest(old)
     assert not order.is_unknown
 

@@ -3,7 +3,19 @@
 import pytest
 from msgspec import structs
 
-from common.messages import AmendRequest, NewOrder, NewOrderRequest, OrderEvent, Reason, Terms
+from common.messages import (
+    AmendRequest,
+    Ask,
+    CancelOrder,
+    CancelRejected,
+    CancelRequest,
+    NewOrder,
+    NewOrderRequest,
+    OrderEvent,
+    Reason,
+    RestOrder,
+    Terms,
+)
 from common.request_identity import request_identity
 from scripts.cli.orders import _listed_terms, _trailing, price_text
 from services.desk.rows import type_words
@@ -40,6 +52,33 @@ def test_one_that_is_filled_was_triggered_though_nobody_told(ring: Ring) -> None
     order = sent(ring, STOP)
     ring.report(order, "F", "1", qty="0.25", key="a")
     assert told(ring).triggered
+
+
+@pytest.mark.parametrize("how", ["told", "filled", "rest"])
+def test_a_cancel_says_that_it_sleeps_until_anything_tells_that_it_does_not(ring: Ring, how: str) -> None:
+    order = sent(ring, STOP_LIMIT)
+    ring.request(CancelRequest(0, 2, 1))
+    first: CancelOrder = ring.last(CancelOrder)
+    assert first.sleeps
+    if how == "rest":
+        row = RestOrder("BTCUSDT", f"V{order.cl_ord_id}", order.cl_ord_id, "1", "0", D(1), D(111), D(0), triggered=True)
+        ask = Ask("generic", 1, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
+        ring.answers(venue="generic", ask=ask, order=row)
+    elif how == "told":
+        ring.report(order, "L", "0")
+    else:
+        ring.report(order, "F", "1", qty="0.25", key="a")
+    ring.sent(first)
+    ring.told("generic", CancelRejected(first.cl_ord_id, order.cl_ord_id, "", "", 1, "", True))
+    ring.pass_time(4000)
+    second: CancelOrder = ring.last(CancelOrder)
+    assert second.attempt != first.attempt and not second.sleeps
+
+
+def test_a_cancel_of_another_order_never_says_that_it_sleeps(ring: Ring) -> None:
+    sent(ring, Terms("1", "2", D(1), D(100)))
+    ring.request(CancelRequest(0, 2, 1))
+    assert not ring.last(CancelOrder).sleeps
 
 
 def test_no_other_order_is_ever_triggered(ring: Ring) -> None:

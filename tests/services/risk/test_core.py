@@ -166,6 +166,30 @@ def test_a_stop_counts_at_its_worst_at_once_around_its_stop_price_and_around_the
     assert len(rig.sent) == 1 and rig.worst() != NOTHING
 
 
+@pytest.mark.parametrize(
+    ("side", "stop_px", "take_profit", "passes"),
+    [
+        ("1", "100.01", False, True), ("1", "100.00", False, False), ("1", "99.00", False, False),
+        ("2", "99.99", False, True), ("2", "100.00", False, False), ("2", "101.00", False, False),
+        ("1", "99.99", True, True), ("1", "101.00", True, False), ("2", "100.01", True, True),
+        ("2", "99.00", True, False),
+    ],
+)  # fmt: skip
+def test_a_stop_whose_price_is_reached_already_is_refused_where_it_would_wait_for_the_other_way(
+    side: Side, stop_px: str, take_profit: bool, passes: bool
+) -> None:
+    further = {"take_profit": take_profit}
+    order: dict[str, Any] = {"price": None, "ord_type": "3", "stop_px": stop_px, "further": further}
+    rig = Rig(settings(RULES._replace(stops_by_market=True)))
+    rig.command(rig.orders.new(side, **order))
+    assert len(rig.sent) == passes
+    if not passes:
+        assert last_refusal(rig)[0] is Reason.BAD_PRICE and "would wait for the other" in rig.refused[-1].text
+    elsewhere = Rig()
+    elsewhere.command(elsewhere.orders.new(side, **order))
+    assert len(elsewhere.sent) == 1, "elsewhere the venue triggers it at once, or refuses it"
+
+
 def test_an_order_till_a_date_to_come_passes() -> None:
     rig = Rig()
     rig.command(rig.orders.new(time_in_force="6", expire_ns=1 << 62))

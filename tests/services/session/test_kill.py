@@ -2,9 +2,11 @@
 the log is told everything in the end.
 """
 
+from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.actor.core import Effect, ReadLog
 from common.journal.emergency import read_emergency
@@ -12,6 +14,7 @@ from common.journal.files import OsFiles
 from common.latch import Latch
 from common.messages import (
     AppendRefused,
+    CancelOrder,
     Inbound,
     Kind,
     OperatorAct,
@@ -21,6 +24,9 @@ from common.messages import (
     SessionChanged,
     Withdrawn,
 )
+from common.venues.dialect import Body
+from common.venues.generic.dialect import Generic
+from common.venues.venue import Feature
 from tests.journals import decode_payload
 from tests.services.session.harness import World, generic_config
 
@@ -585,3 +591,85 @@ def test_an_operator_s_kill_outlives_the_stop_that_finished_it(tmp_path: Path) -
 
 def heard_cancels(world: World) -> list[bytes]:
     return [fields[b"35"] for fields in world.venue.heard if fields[b"35"] in (b"q", b"F")]
+
+
+class Apart(Generic):
+    """FIX 4.4 at a venue that finds an order that sleeps only where a cancel says so, in Text(58)."""
+
+    profile = structs.replace(Generic.profile, finds_sleeping_apart=True, lacks=frozenset({Feature.MASS_CANCEL}))
+
+    def encode_mass_cancel(self, cl_ord_id: str, symbol: str, wall_ns: int) -> Body | None:
+        return None
+
+    def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
+        body = super().encode_cancel(command, wall_ns)
+        return Body(body.msg_type, body.fields + b"58=%b\x01" % (b"asleep" if command.sleeps else b"awake"))
+
+
+UNKNOWN = "37=NONE|11={name}|41=7-1|39=8|434=1|102=1|"
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> World:
+    """A session with a stop order at such a venue."""
+    world = World(OsFiles(), generic_config(str(tmp_path / "emergency")), Apart())
+    world.ready()
+    world.command(world.new_order(1, ord_type="4", stop_px=D("65000.00")))
+    accept(world, 1)
+    return world
+
+
+def kinds_asked(world: World) -> list[str]:
+    """As what the orders were cancelled, and the names of the cancels with it."""
+    return [fields[b"58"].decode() for fields in world.venue.heard if fields[b"35"] == b"F"]
+
+
+def last_cancel(world: World) -> str:
+    return [fields[b"11"].decode() for fields in world.venue.heard if fields[b"35"] == b"F"][-1]
+
+
+def test_a_stop_order_that_is_not_found_asleep_is_cancelled_as_awake_before_it_counts_as_gone(apart: World) -> None:
+    apart.control("kill")
+    apart.advance(300)
+    assert kinds_asked(apart) == ["asleep"]
+    apart.venue_says("9", UNKNOWN.format(name=last_cancel(apart)))
+    assert kill_state(apart) == "cancelling" and apart.core.history.orders.find("7-1") is not None
+    apart.advance(300)
+    assert kinds_asked(apart) == ["asleep", "awake"]
+    apart.venue_says("9", UNKNOWN.format(name=last_cancel(apart)))
+    apart.advance(300)
+    assert kill_state(apart) == "clear" and kinds_asked(apart) == ["asleep", "awake"]
+
+
+def test_the_same_question_answered_twice_is_no_answer_to_the_other(apart: World) -> None:
+    apart.control("kill")
+    apart.advance(1500)
+    assert kinds_asked(apart) == ["asleep", "asleep"], "no answer came in time"
+    names = [fields[b"11"].decode() for fields in apart.venue.heard if fields[b"35"] == b"F"]
+    for name in names:
+        apart.venue_says("9", UNKNOWN.format(name=name))
+    assert kill_state(apart) == "cancelling" and apart.core.history.orders.find("7-1") is not None
+    apart.advance(300)
+    assert kinds_asked(apart)[2:] == ["awake"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("woken", [False, True])
+def test_what_a_stop_order_is_is_known_after_a_restart_too(apart: World, restarted: bool, woken: bool) -> None:
+    if woken:
+        apart.venue_says("8", "37=91|11=7-1|17=t1|150=L|39=0|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    if restarted:
+        apart.crash()
+        apart.advance(3000)
+    apart.control("kill")
+    apart.advance(300)
+    assert kinds_asked(apart)[:1] == ["awake" if woken else "asleep"]
+
+
+@pytest.mark.parametrize(("word", "kind"), [("9", "asleep"), ("0", "awake")])
+def test_somebody_else_s_order_is_what_the_venue_says(apart: World, word: str, kind: str) -> None:
+    apart.venue_says("8", f"37=77|11=gui-1|17=x1|150={word}|39={word}|55=BTCUSDT|54=1|38=0.5|14=0|151=0.5|6=0|")
+    apart.control("kill")
+    apart.advance(300)
+    asked = {fields[b"41"]: fields[b"58"].decode() for fields in apart.venue.heard if fields[b"35"] == b"F"}
+    assert asked[b"gui-1"] == kind

@@ -8,7 +8,7 @@ orders included, unless it asked for ResponseMode(25036)=2, ONLY_ACKS.
 from collections.abc import Callable
 from decimal import Decimal
 
-from common.exchange.changes import Amended, Change, Closed, Placed, Traded
+from common.exchange.changes import Amended, Change, Closed, Placed, Rested, Traded, Triggered
 from common.exchange.engine import Refusal
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder
@@ -25,6 +25,8 @@ from common.exchange.order import (
     LIMIT,
     MARKET,
     NO_PREVENTION,
+    STOP,
+    STOP_LIMIT,
     Asked,
     Order,
     Terms,
@@ -42,8 +44,14 @@ PUSHED_FIRST = 8
 LIMITS = {"D": 20, "F": 20, "XAR": 10}
 """By MsgType(35), how many requests an account may make in a second."""
 
-NOT_SPOKEN = frozenset(b"%d" % tag for tag in (99, 30022, 30026, 30027, 30028, 30029, 30030, 30031, 30034))
-"""Fields of conditional orders, take profit, stop loss and slippage: without them it would be another order."""
+NOT_SPOKEN = frozenset(b"%d" % tag for tag in (30022, 30026, 30027, 30028, 30029, 30030, 30031, 30034))
+"""Fields of take profit and stop loss beside an order, and of slippage: without them it would be another order."""
+
+CONDITIONAL = "StopOrder"
+_NOT_SIMULATED = Code(
+    wire.BAD_PARAMETER.number, "TP/SL orders, changed triggers, slippage, leverage and RPI are not simulated."
+)
+_CONDITIONAL_TYPES = {MARKET: STOP, LIMIT: STOP_LIMIT}
 
 _ANSWERS = {"D": "8", "F": "XCA", "XAR": "XAA"}
 _SELF_TRADE = {
@@ -85,6 +93,9 @@ class BybitOrders(BybitGateway):
         self._reports = reports.Reports(venue)
         self._used: dict[tuple[str, str], Window] = {}
         self._batch: Batch | None = None
+        self._woken: set[int] = set()
+        """Orders that were triggered, of which nothing was told since."""
+
         self._traces = 0
         self._handlers: dict[str, Callable[[Task], None]] = {
             "D": self._new_order,
@@ -101,13 +112,20 @@ class BybitOrders(BybitGateway):
     def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
         """An order of an account changed: every session of that account hears of it."""
         batch = self._batch if self._batch is not None and self._batch.order_id == order.order_id else None
-        if type(change) is Traded:
+        has_woken = order.order_id in self._woken
+        self._woken.discard(order.order_id)
+        if type(change) is Triggered:
+            self._woken.add(order.order_id)
+            self._push(order.account, self._reports.triggered(order, change), now, asked)
+        elif type(change) is Rested and has_woken:
+            self._push(order.account, self._reports.state(order, "0", order.updated_ns), now, asked)
+        elif type(change) is Traded:
             if batch is not None:
                 batch.trades.append(change)
             else:
                 self._push(order.account, self._reports.fills(order, [change]), now, asked)
         elif type(change) is Placed:
-            body = self._reports.state(order, "0", change.stamp_ns)
+            body = self._reports.state(order, reports.UNTRIGGERED if order.sleeps else "0", change.stamp_ns)
             if batch is not None:
                 batch.placed = body
             else:
@@ -251,8 +269,9 @@ class BybitOrders(BybitGateway):
         wire.one_of(ord_type, MARKET, LIMIT)
         wire.one_of(wire.may(f, 30013), "", "baseCoin", "quoteCoin")
         leveraged_or_rpi = "Y" in (wire.may(f, 30014), wire.may(f, 30019))
-        if NOT_SPOKEN & f.keys() or leveraged_or_rpi or wire.may(f, 30024) not in ("", "Order"):
-            raise Refused(Code(wire.BAD_PARAMETER.number, "Conditional orders, leverage and RPI are not simulated."))
+        sleeps, amount = self._is_conditional(f), self._in_quote(task)
+        if NOT_SPOKEN & f.keys() or leveraged_or_rpi or sleeps is not (b"99" in f) or (sleeps and amount is not None):
+            raise Refused(_NOT_SIMULATED)
         name, smp_type = wire.may(f, 11), wire.one_of(wire.may(f, 30018), *_SELF_TRADE)
         if (name and not wire.CL_ORD_ID.fullmatch(name)) or told_qty <= 0:
             raise Refused(wire.BAD_PARAMETER)
@@ -261,11 +280,24 @@ class BybitOrders(BybitGateway):
             wire.may(f, 59) or GOOD_TILL_CANCEL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, POST_ONLY
         )
         time_in_force = IMMEDIATE_OR_CANCEL if ord_type == MARKET else GOOD_TILL_CANCEL if told == POST_ONLY else told
-        amount = self._in_quote(task)
         qty = told_qty if amount is None else self._base_qty(wire.must(f, 55), side, told_qty)
-        return Terms(
+        terms = Terms(
             task.peer.account, task.peer.comp_id, name or self._venue.unique(), wire.must(f, 55), side, ord_type, qty,
             price, time_in_force, told == POST_ONLY, _SELF_TRADE[smp_type], cash_qty=amount,
+        )  # fmt: skip
+        return self._asleep(terms, wire.decimal(wire.must(f, 99))) if sleeps else terms
+
+    def _is_conditional(self, f: Fields) -> bool:
+        """Whether OrderFilter(30024) means conditional orders. Raises Refused."""
+        return wire.one_of(wire.may(f, 30024), "", "Order", "tpslOrder", CONDITIONAL) == CONDITIONAL
+
+    def _asleep(self, terms: Terms, stop_px: Decimal) -> Terms:
+        """A conditional order of these terms: whether it waits for a rise or a fall follows from the market."""
+        rises = stop_px > self._venue.engine.last_px(terms.symbol)
+        ord_type, tif = _CONDITIONAL_TYPES[terms.ord_type], terms.time_in_force
+        return terms._replace(
+            ord_type=ord_type, time_in_force=GOOD_TILL_CANCEL if ord_type == STOP else tif, stop_px=stop_px,
+            take_profit=(terms.side == BUY) is not rises,
         )  # fmt: skip
 
     def _base_qty(self, symbol: str, side: str, amount: Decimal) -> Decimal:
@@ -293,7 +325,10 @@ class BybitOrders(BybitGateway):
     def _cancel(self, task: Task) -> None:
         if self._venue.faults.strikes(Kind.SILENT, "fix"):
             return
+        kind = wire.one_of(wire.may(task.f, 30024), "", "Order", "tpslOrder", CONDITIONAL)
         order, late = self._target(task), Asked(hold=True)
+        if order.sleeps is not (kind == CONDITIONAL) or kind == "tpslOrder":
+            raise Refused(wire.NO_SUCH_ORDER)
         if order.resting and self._venue.faults.strikes(Kind.LATE_FILL, "fix"):
             self._venue.fill_late(order, task.now, late)
         name = wire.may(task.f, 11) or order.cl_ord_id
@@ -311,10 +346,14 @@ class BybitOrders(BybitGateway):
     def _amend(self, task: Task) -> None:
         """XAR: the total quantity, the price, or both, in place."""
         order, f, engine = self._target(task), task.f, self._venue.engine
+        if (NOT_SPOKEN | {b"99"}) & f.keys():
+            raise Refused(_NOT_SIMULATED)
         order_qty = wire.decimal(wire.may(f, 38)) if b"38" in f else order.order_qty
         price = wire.decimal(wire.may(f, 44)) if b"44" in f else order.price
         if (order_qty, price) == (order.order_qty, order.price):
             raise Refused(wire.UNCHANGED)
+        if order.price is None:
+            raise Refused(wire.AMEND_FAILED)
         refusal = engine.check_replace(order, order.cl_ord_id, order_qty, price)
         if refusal is not None:
             raise Refused(wire.code_of(refusal))

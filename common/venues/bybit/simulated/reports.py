@@ -7,7 +7,7 @@ form of numbers. ExecID(17), LastQty(32), LastPx(31) and OrigClOrdID(41) are not
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from common.exchange.changes import Closed, Traded
+from common.exchange.changes import Closed, Traded, Triggered
 from common.exchange.engine import Cause
 from common.exchange.history import ClosedOrder
 from common.exchange.order import (
@@ -15,9 +15,13 @@ from common.exchange.order import (
     EXPIRE_MAKER,
     EXPIRE_TAKER,
     FILLED,
+    IMMEDIATE_OR_CANCEL,
     LIMIT,
+    MARKET,
     NO_PREVENTION,
     PARTIALLY_FILLED,
+    STOP,
+    STOP_LIMIT,
     ZERO,
     Order,
     Terms,
@@ -29,6 +33,7 @@ from common.venues.bybit.simulated.wire import padded, places, short
 
 PARTIALLY_FILLED_CANCELED = "F"
 CANCELED = "4"
+UNTRIGGERED, TRIGGERED, DEACTIVATED = "U", "T", "D"
 FEE_STEP = Decimal("0.000000000001")
 FIRST_EXEC_ID = 2_100_000_000_000_000_000
 
@@ -45,6 +50,10 @@ REASONS: dict[str, tuple[str, str]] = {
     Cause.SCREEN: ("EC_PerCancelRequest", "CancelByAdmin"),
 }
 """OrdRejReason(103) and CancelType(30040) of a cancelled order, by why it was."""
+
+
+AWAKE = {STOP: MARKET, STOP_LIMIT: LIMIT}
+"""What OrdType(40) of a conditional order is, before it is triggered too."""
 
 
 def exec_id_of(number: int) -> str:
@@ -79,16 +88,22 @@ class Reports:
         for memory in (self._last_px, self._amounts, self._fees):
             memory.pop(order.order_id, None)
 
+    def triggered(self, order: Order, change: Triggered) -> bytes:
+        """That a conditional order was triggered: its OrdStatus(39) says so too, and passes at once."""
+        names = f"11={order.cl_ord_id}\x0137={order.order_id}\x01150={TRIGGERED}\x0139={TRIGGERED}\x01"
+        return f"{names}{self._body(order, change.stamp_ns, order.leaves_qty)}".encode()
+
     def state(self, order: Order, exec_type: str, stamp_ns: int) -> bytes:
         """That an order is new, or amended."""
         names = f"11={order.cl_ord_id}\x0137={order.order_id}\x01150={exec_type}\x0139={_status(order)}\x01"
         return f"{names}{self._body(order, stamp_ns, order.leaves_qty)}".encode()
 
     def closed(self, order: Order, change: Closed) -> bytes:
-        """That an order is cancelled, wholly or but for what was filled of it."""
-        status = PARTIALLY_FILLED_CANCELED if order.cum_qty else CANCELED
+        """That an order is cancelled, wholly or but for what was filled of it, or deactivated while it slept."""
+        exec_type = DEACTIVATED if order.sleeps else CANCELED
+        status = PARTIALLY_FILLED_CANCELED if order.cum_qty else exec_type
         reason, cancel_type = REASONS.get(change.cause, ("EC_Others", "UNKNOWN"))
-        names = f"11={order.cl_ord_id}\x0137={order.order_id}\x01150=4\x0139={status}\x01"
+        names = f"11={order.cl_ord_id}\x0137={order.order_id}\x01150={exec_type}\x0139={status}\x01"
         why = f"103={reason}\x0130040={cancel_type}\x01"
         return f"{names}{self._body(order, change.stamp_ns, order.order_qty - order.cum_qty, why)}".encode()
 
@@ -128,17 +143,19 @@ class Reports:
         lots, ticks = places(instrument.lot_size), places(instrument.tick_size)
         amount = self._amounts.get(order.order_id)
         price = f"44={padded(terms.price, ticks)}\x01" if terms.price is not None else ""
-        unit = "UNKNOWN" if terms.ord_type == LIMIT else "baseCoin" if amount is None else "quoteCoin"
+        ord_type = AWAKE.get(terms.ord_type, terms.ord_type)
+        unit = "UNKNOWN" if ord_type == LIMIT else "baseCoin" if amount is None else "quoteCoin"
         qty = padded(terms.order_qty, lots) if amount is None else short(amount)
         average = f"6={short(_average(order))}\x01" if order.cum_qty else ""
         values, last_px = lots + ticks, self._last_px.get(order.order_id) or self._px(terms.symbol)
-        how = "P" if terms.post_only else terms.time_in_force
+        how = "P" if terms.post_only else IMMEDIATE_OR_CANCEL if ord_type == MARKET else terms.time_in_force
+        stop = "" if terms.stop_px is None else f"30042=Stop\x0199={padded(terms.stop_px, ticks)}\x01"
         return (
-            f"30010=spot\x0155={terms.symbol}\x0154={terms.side}\x0140={terms.ord_type}\x0138={qty}\x01{price}"
+            f"30010=spot\x0155={terms.symbol}\x0154={terms.side}\x0140={ord_type}\x0138={qty}\x01{price}"
             f"59={how}\x0130013={unit}\x0130014=N\x01151={short(leaves)}\x01"
             f"30041={padded(leaves * (terms.price or last_px), values)}\x0114={short(order.cum_qty)}\x01{average}"
             f"30038={padded(order.cum_quote, values)}\x0160={utc_timestamp(stamp_ns).decode()}\x01"
-            f"30039={utc_timestamp(order.stamp_ns).decode()}\x01{why}30018={SMP_TYPES[terms.self_trade]}\x0130019=N\x01"
+            f"30039={utc_timestamp(order.stamp_ns).decode()}\x01{why}{stop}30018={SMP_TYPES[terms.self_trade]}\x0130019=N\x01"
             f"30046={short(last_px)}\x01"
         )
 
@@ -151,6 +168,8 @@ class Reports:
 
 
 def _status(order: Order) -> str:
+    if order.sleeps:
+        return UNTRIGGERED
     return PARTIALLY_FILLED if order.cum_qty and order.is_open else order.ord_status
 
 

@@ -7,6 +7,7 @@ window and the raw query or body; every answer has status 200 and a `retCode`, 0
 
 from collections.abc import Callable, Mapping
 
+from common.exchange.engine import Cause
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
 from common.exchange.order import BUY, CANCELED, MARKET, Order
@@ -15,7 +16,7 @@ from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.bybit.simulated import wire
-from common.venues.bybit.simulated.reports import SMP_TYPES, exec_id_of
+from common.venues.bybit.simulated.reports import AWAKE, SMP_TYPES, exec_id_of
 from common.venues.bybit.simulated.wire import Code, Refused, places, short
 
 DAY_MS = 86_400_000
@@ -26,6 +27,8 @@ RECENT = 500
 """So many closed orders are told beside the open ones, to who asks for one by name."""
 
 KEPT_ROWS = 10_000
+ORDER, CONDITIONAL = "Order", "StopOrder"
+_KINDS = (ORDER, CONDITIONAL, "tpslOrder", "OcoOrder", "BidirectionalTpslOrder")
 MAX_REQUESTS, REQUESTS_S = 600, 5
 CANCELS_PER_S = 20
 NO_ROUTE = Code(10017, "Route not found.")
@@ -141,27 +144,27 @@ class BybitRest:
 
     # ---- orders
 
-    def _named(self, account: str, p: Parameters) -> list[ClosedOrder] | None:
+    def _named(self, account: str, p: Parameters) -> list[Order | ClosedOrder] | None:
         """The order that OrderID or orderLinkId names, none where there is none; None where nothing is named."""
         order_id, name = p.get("orderId", ""), p.get("orderLinkId", "")
         if not order_id and not name:
             return None
         found = self._venue.find(account, p.get("symbol", ""), order_id, "" if order_id else name)
-        if found is None:
-            return []
-        return [found if isinstance(found, ClosedOrder) else closed_order(found)]
+        return [] if found is None else [found]
 
     def _realtime(self, account: str, p: Parameters, now: Instant) -> Json:
-        """Open orders, the newest first; by name also one of those that were closed of late."""
-        orders = self._named(account, p)
+        """Open orders of every kind or the one that is asked for, the newest first; by name also one of those that were
+        closed of late."""
+        kind, orders = _kind(p, ""), self._named(account, p)
         if orders is not None:
             orders = [o for o in orders if o.ord_status in ("0", "1") or self._is_recent(account, o)]
         else:
             open_orders = [o for s in self._symbols(p) for o in self._venue.state.open_orders(account, s)]
-            orders = sorted((closed_order(o) for o in open_orders), key=lambda o: -o.order_id)
-        return _page(p, [_order(o) for o in orders], MAX_ORDERS, DEFAULT_ORDERS, _category(p))
+            orders = sorted(open_orders, key=lambda o: -o.order_id)
+        rows = [_order(o) for o in orders if kind in ("", _kind_of(o))]
+        return _page(p, rows, MAX_ORDERS, DEFAULT_ORDERS, _category(p))
 
-    def _is_recent(self, account: str, order: ClosedOrder) -> bool:
+    def _is_recent(self, account: str, order: Order | ClosedOrder) -> bool:
         """Whether it is among those that are told beside the open ones."""
         recent = self._venue.history.last_orders(account, order.terms.symbol, RECENT)
         return any(each.order_id == order.order_id for each in recent)
@@ -205,7 +208,7 @@ class BybitRest:
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
         _category(p)
         found = self._venue.find(account, p.get("symbol", ""), p.get("orderId", ""), p.get("orderLinkId", ""))
-        if not isinstance(found, Order):
+        if not isinstance(found, Order) or _kind(p, ORDER) != _kind_of(found):
             raise Refused(wire.NO_SUCH_ORDER)
         self._venue.engine.cancel(found, now)
         return {"orderId": str(found.order_id), "orderLinkId": found.cl_ord_id}
@@ -214,7 +217,12 @@ class BybitRest:
         _category(p)
         if self._cancels.count(now.boot_ns) > CANCELS_PER_S:
             raise Refused(wire.TOO_MANY)
-        orders = [o for symbol in self._symbols(p) for o in self._venue.engine.cancel_all(account, symbol, now)]
+        kind, symbols = _kind(p, ORDER), self._symbols(p)
+        named = [o for symbol in symbols for o in self._venue.state.open_orders(account, symbol)]
+        orders = [o for o in named if _kind_of(o) == kind]
+        for order in orders:
+            if order.is_open:
+                self._venue.engine.cancel(order, now, Cause.MASS_CANCEL)
         rows = [{"orderId": str(o.order_id), "orderLinkId": o.cl_ord_id} for o in orders]
         return {"list": rows, "success": "1"}
 
@@ -262,10 +270,27 @@ def _page(p: Parameters, rows: Rows, most: int, default: int, category: str) -> 
     return {"category": category, "list": rows[begin : begin + limit], "nextPageCursor": cursor}
 
 
-def _order(o: ClosedOrder) -> dict[str, object]:
+def _kind(p: Parameters, default: str) -> str:
+    """The orderFilter, by its default where there is none. Raises Refused."""
+    return wire.one_of(p.get("orderFilter", default), "", *_KINDS)
+
+
+def _kind_of(order: Order | ClosedOrder) -> str:
+    """Under which orderFilter it is: what is awake is an order like any other."""
+    return CONDITIONAL if isinstance(order, Order) and order.sleeps else ORDER
+
+
+def _status(o: ClosedOrder, kind: str) -> str:
+    if kind == CONDITIONAL:
+        return "Untriggered"
+    return "PartiallyFilledCanceled" if o.cum_qty and o.ord_status == CANCELED else _STATUS[o.ord_status]
+
+
+def _order(order: Order | ClosedOrder) -> dict[str, object]:
     """An order as REST shows it."""
+    o = closed_order(order) if isinstance(order, Order) else order
     t = o.terms
-    cut_short = o.cum_qty and o.ord_status == CANCELED
+    ord_type = AWAKE.get(t.ord_type, t.ord_type)
     is_open = o.ord_status in ("0", "1")
     return {
         "orderId": str(o.order_id),
@@ -274,14 +299,16 @@ def _order(o: ClosedOrder) -> dict[str, object]:
         "price": short(t.price) if t.price is not None else "0",
         "qty": short(t.order_qty),
         "side": "Buy" if t.side == BUY else "Sell",
-        "orderStatus": "PartiallyFilledCanceled" if cut_short else _STATUS[o.ord_status],
+        "orderStatus": _status(o, _kind_of(order)),
         "avgPrice": short(o.cum_quote / o.cum_qty) if o.cum_qty else "",
         "leavesQty": short(t.order_qty - o.cum_qty) if is_open else "0",
         "cumExecQty": short(o.cum_qty),
         "cumExecValue": short(o.cum_quote),
         "timeInForce": "PostOnly" if t.post_only else _TIME_IN_FORCE[t.time_in_force],
-        "orderType": "Market" if t.ord_type == MARKET else "Limit",
-        "marketUnit": "baseCoin" if t.ord_type == MARKET else "",
+        "orderType": "Market" if ord_type == MARKET else "Limit",
+        "marketUnit": "baseCoin" if ord_type == MARKET else "",
+        "stopOrderType": "" if t.stop_px is None else "Stop",
+        "triggerPrice": "0.0" if t.stop_px is None else short(t.stop_px),
         "smpType": SMP_TYPES[t.self_trade],
         "createdTime": str(o.stamp_ns // NS_PER_MS),
         "updatedTime": str(o.updated_ns // NS_PER_MS),

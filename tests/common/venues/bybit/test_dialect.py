@@ -193,7 +193,7 @@ def test_what_of_a_fill_does_not_matter_for_it_is_noted() -> None:
 
 @pytest.mark.parametrize(
     ("told", "exec_type", "ord_status"),
-    [("150=4|39=F|", "4", "4"), ("150=D|39=D|", "4", "4"), ("150=U|39=U|", "9", "9"), ("150=T|39=T|", "L", "A")],
+    [("150=4|39=F|", "4", "4"), ("150=D|39=D|", "4", "4"), ("150=U|39=U|", "0", "9"), ("150=T|39=T|", "L", "A")],
 )
 def test_words_of_the_venue_s_own_are_told_in_fix_s(told: str, exec_type: str, ord_status: str) -> None:
     event = report(f"35=8|11=5-1|37=7|{told}")

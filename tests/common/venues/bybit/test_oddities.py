@@ -4,12 +4,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from common.exchange.order import Terms
 from common.fix.session import Disconnect, DisconnectReason, Session
 from common.fix.wire import encode
 from common.messages import AmendOrder, CancelOrder, CancelRejected, ExecutionReport, NewOrder, Several
 from common.venues.bybit.dialect import Bybit
+from common.venues.bybit.venue import PROFILE
 from common.venues.credentials import RsaKey
 from common.venues.dialect import BadReport, Identity
 from common.venues.generic.dialect import Generic
@@ -319,6 +321,92 @@ def test_21_an_amendment_that_changes_nothing_is_refused(hand: Hand) -> None:
     assert isinstance(event, CancelRejected) and (event.cl_ord_id, event.unknown_order) == ("a-1", False)
 
 
+def asleep(hand: Hand, name: str, stop_px: str, *, side: str = "1", more: str = "40=1|30013=baseCoin|") -> list[str]:
+    """What is said of a conditional order."""
+    return hand.say("D", f"{SPOT}54={side}|{more}38=0.02|30024=StopOrder|99={stop_px}|11={name}|30006={name}|")
+
+
+def trade_at(world: World, price: str) -> None:
+    """Two strangers meet."""
+    for side in ("2", "1"):
+        rest_against(world, side, "0.01", price)
+
+
+def test_22_a_stop_order_is_one_of_another_kind_and_tells_its_states_in_words_of_its_own(
+    world: World, hand: Hand
+) -> None:
+    naive = PLAIN.encode_new(new(ord_type="4", price=Decimal(1010), stop_px=Decimal(1010), cl_ord_id="naive"), 0)
+    (refused,) = hand.say("D", f"{SPOT}{naive.fields.decode().replace(chr(1), '|')}")
+    assert field(refused, 103) == "10001", "there is no OrdType(40)=4"
+    told = send(hand, new(ord_type="4", price=Decimal(1010), stop_px=Decimal(1010), cl_ord_id="ours"))
+    assert [fields(line, 150, 39, 40, 99, 30042) for line in told] == [
+        ("A", "A", "", "", ""), ("U", "U", "2", "1010.00", "Stop"),
+    ]  # fmt: skip
+    plain_event, event = plain(told[1]), ours(told[1])
+    assert isinstance(plain_event, ExecutionReport) and plain_event.ord_status == "U", "no state that FIX 4.4 has"
+    assert isinstance(event, ExecutionReport) and (event.exec_type, event.ord_status) == ("0", "9")
+    trade_at(world, "1010")
+    woken = [line for line in hand.heard() if field(line, 11) == "ours"]
+    assert [fields(line, 150, 39) for line in woken] == [("T", "T"), ("0", "0")]
+    event = ours(woken[0])
+    assert isinstance(event, ExecutionReport) and (event.exec_type, event.ord_status) == ("L", "A")
+    asleep(hand, "over", "1100")
+    *_, ended = hand.say("F", f"{SPOT}11=over|30024=StopOrder|")
+    assert fields(ended, 150, 39, 103) == ("D", "D", "EC_PerCancelRequest")
+
+
+def test_23_a_cancel_finds_what_sleeps_only_where_it_says_so_and_then_nothing_else(world: World, hand: Hand) -> None:
+    asleep(hand, "sleeps", "1010")
+    hand.order("rests", price="900")
+    cancel = CancelOrder(CANCEL.attempt, "", 1, "v", "BTCUSDT", "1", "c-1", "sleeps", "", "", 1, Decimal(1))
+    (refused,) = send(hand, cancel)
+    event = ours(refused)
+    assert isinstance(event, CancelRejected) and event.unknown_order, "who takes that for its end has a stop order yet"
+    (refused,) = hand.say("F", f"{SPOT}11=rests|30024=StopOrder|")
+    assert field(refused, 103) == "170213"
+    told = send(hand, structs.replace(cancel, cl_ord_id="c-2", sleeps=True))
+    assert [fields(line, 35, 150, 11) for line in told] == [("XCA", "6", "sleeps"), ("8", "D", "sleeps")]
+    asleep(hand, "woken", "1020", more="40=2|44=1015|59=1|")
+    trade_at(world, "1020")
+    hand.heard()
+    (refused,) = hand.say("F", f"{SPOT}11=woken|30024=StopOrder|")
+    assert field(refused, 103) == "170213", "it is an order like any other now"
+    told = hand.say("F", f"{SPOT}11=woken|")
+    assert [field(line, 150) for line in told] == ["6", "4"]
+
+
+@pytest.mark.parametrize(("side", "stop_px"), [("1", "990"), ("2", "1010")])
+def test_24_which_way_a_stop_order_waits_follows_from_the_market(
+    world: World, hand: Hand, side: str, stop_px: str
+) -> None:
+    """A protective stop that comes too late takes profit: nothing in the message says what was meant."""
+    trade_at(world, "1000")
+    target = Decimal(stop_px)
+    stop = new(ord_type="3", side=side, price=None, stop_px=target, take_profit=False)
+    assert OURS.encode_new(stop, 0) == OURS.encode_new(new(
+        ord_type="3", side=side, price=None, stop_px=target, take_profit=True), 0)  # fmt: skip
+    assert field(asleep(hand, "late", stop_px, side=side)[1], 150) == "U", "taken in, as if all were well"
+    trade_at(world, "1000")
+    assert not [line for line in hand.heard() if field(line, 11) == "late"], "the desk's stop price is passed long ago"
+    trade_at(world, stop_px)
+    assert field([line for line in hand.heard() if field(line, 11) == "late"][0], 150) == "T"
+    assert PROFILE.stops_by_market, "so our side refuses a stop order whose price is reached already"
+
+
+def test_a_stop_order_that_sleeps_is_amended_and_one_without_a_limit_is_not(world: World, hand: Hand) -> None:
+    asleep(hand, "mine", "1010", more="40=2|44=1015|59=1|")
+    told = hand.say("XAR", f"{SPOT}11=mine|30006=a-1|44=1016|38=0.03|")
+    assert [fields(line, 35, 150, 39, 44, 38) for line in told] == [
+        ("XAA", "E", "E", "", ""), ("8", "5", "U", "1016.00", "0.030"),
+    ]  # fmt: skip
+    event = ours(told[1])
+    assert isinstance(event, ExecutionReport) and (event.exec_type, event.ord_status) == ("5", "9")
+    asleep(hand, "market", "1010")
+    for body in ("11=market|38=0.03|", "11=mine|99=1020|"):
+        (refused,) = hand.say("XAR", f"{SPOT}{body}")
+        assert fields(refused, 35, 150) == ("XAA", "") and field(refused, 103) in ("170311", "10001")
+
+
 def test_a_connection_that_is_silent_is_asked_and_then_dropped(world: World) -> None:
     hand = inside(world)
     world.pass_time(10, step_s=0.5)
@@ -330,7 +418,10 @@ def test_a_connection_that_is_silent_is_asked_and_then_dropped(world: World) -> 
     assert not hand.is_in
 
 
-@pytest.mark.parametrize("more", ["99=900|", "30024=StopOrder|", "30026=1100|", "30014=Y|", "30019=Y|", "30034=1|"])
+@pytest.mark.parametrize(
+    "more",
+    ["99=900|", "30024=StopOrder|", "30024=tpslOrder|99=900|", "30026=1100|", "30014=Y|", "30019=Y|", "30034=1|"],
+)
 def test_an_order_that_is_not_simulated_is_refused_and_not_placed_as_another(hand: Hand, more: str) -> None:
     (refused,) = hand.order("mine", price="900", more=f"59=1|{more}")
     assert fields(refused, 150, 103) == ("8", "10001")

@@ -216,6 +216,30 @@ def test_cancel_all_empties_the_symbol_and_finds_nothing_to_complain_of(rest: By
     assert not rest.ask(ask("open_orders")).orders
 
 
+def test_a_stop_order_is_found_told_and_cancelled_as_others_are(rest: BybitRest, world: World) -> None:
+    hand = inside(world)
+    body = "30010=spot|55=BTCUSDT|54=1|40=2|38=0.02|44=1015|59=1|30024=StopOrder|99=1010|"
+    for name in ("sleeps", "woken"):
+        hand.say("D", f"{body.replace('1010', '1005') if name == 'woken' else body}11={name}|30006={name}|")
+    for side in ("2", "1"):
+        stranger(world, side, "0.01", "1006")
+    told = {order.cl_ord_id: order for order in rest.ask(ask("open_orders")).orders}
+    assert {name: (order.ord_status, order.triggered) for name, order in told.items()} == {
+        "sleeps": ("9", False), "woken": ("0", True),
+    }  # fmt: skip
+    asked = rest.ask(ask("order", cl_ord_id="sleeps")).order
+    assert asked is not None and (asked.ord_status, asked.order_qty, asked.triggered) == ("9", Decimal("0.02"), False)
+    realtime: Any = rest.api.privateGetV5OrderRealtime
+    kinds = [realtime({"category": "spot", "orderFilter": kind})["result"]["list"] for kind in ("Order", "StopOrder")]
+    assert [[row["orderLinkId"] for row in rows] for rows in kinds] == [["woken"], ["sleeps"]]
+    cancel_all: Any = rest.api.privatePostV5OrderCancelAll
+    assert len(cancel_all({"category": "spot", "symbol": "BTCUSDT"})["result"]["list"]) == 1, "of one kind alone"
+    assert rest.ask(ask("cancel_all")).cancelled == 1
+    assert not rest.ask(ask("open_orders")).orders
+    ended = rest.ask(ask("order", cl_ord_id="sleeps")).order
+    assert ended is not None and (ended.ord_status, ended.triggered) == ("4", False)
+
+
 # ---- trades
 
 
@@ -316,8 +340,8 @@ def test_the_clock_and_the_prices_are_told(rest: BybitRest, world: World) -> Non
 
 
 def test_too_many_requests_are_refused_with_the_code_for_it(rest: BybitRest, world: World) -> None:
-    codes = [rest.ask(ask("cancel_all")).error_code for _ in range(21)]
-    assert codes == [0] * 20 + [10006]
+    codes = [rest.ask(ask("cancel_all")).error_code for _ in range(7)]
+    assert codes == [0] * 6 + [10006], "each takes a request for each kind of orders"
 
 
 @pytest.mark.parametrize(
