@@ -44,11 +44,12 @@ class BookImage(msgspec.Struct, array_like=True, frozen=True):
 
 class BridgedOrder:
     """One order. `cl_ord_id` is the name that it goes by, `names` all that its client's requests had, and `wishes` the
-    cancels and amendments without an outcome. `lsn` is the record as of which the archive or a snapshot had it."""
+    cancels and amendments without an outcome. `lsn` is the record as of which the archive or a snapshot had it, and
+    `told_ns` the time, by the venue's clock, as of which this life was last told of it."""
 
     __slots__ = (
         "by_ns", "cl_ord_id", "client", "cum_qty", "cum_quote", "end", "evidence", "fills", "lsn", "names", "order_id",
-        "stamp_ns", "terms", "wishes",
+        "stamp_ns", "terms", "told_ns", "wishes",
     )  # fmt: skip
 
     def __init__(self, client: str, cl_ord_id: str, terms: BridgedTerms, by_ns: int, stamp_ns: int) -> None:
@@ -64,7 +65,7 @@ class BridgedOrder:
         self.evidence = ""
         self.names = [cl_ord_id]
         self.wishes: dict[str, Taken] = {}
-        self.lsn = 0
+        self.lsn = self.told_ns = 0
 
     @property
     def venue_id(self) -> str:
@@ -91,11 +92,16 @@ class BridgedOrder:
         return PARTIALLY_FILLED if self.cum_qty else NEW
 
     @property
+    def amendment(self) -> Taken | None:
+        """The amendment that has no outcome yet; there is one at most."""
+        return next((wish for wish in self.wishes.values() if wish.kind == "G"), None)
+
+    @property
     def is_filled(self) -> bool:
         """Whether all of it is filled, also of what an amendment asks for that has no outcome yet: the venue may have
         carried it out."""
-        asked = [wish.terms.order_qty for wish in self.wishes.values() if wish.kind == "G"]
-        return self.cum_qty >= max(self.terms.order_qty, *asked, ZERO)
+        asked = self.amendment
+        return self.cum_qty >= max(self.terms.order_qty, ZERO if asked is None else asked.terms.order_qty)
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -266,6 +272,10 @@ class Book:
         if record.cl_ord_id:
             order.cl_ord_id = record.cl_ord_id
             order.wishes.pop(record.cl_ord_id, None)
+        if order.end == FILLED and not order.is_filled:
+            # Somebody made it larger before the fill that was taken for its last.
+            order.end = ""
+            self.open[order.venue_id] = order
         self._over_if_filled(order)
 
     def _ended(self, order: BridgedOrder, record: Ended) -> None:

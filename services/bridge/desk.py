@@ -339,11 +339,14 @@ class Desk:
         if isinstance(fact, FillFact):
             self._fill(order, fact, now)
         elif isinstance(fact, AmendFact):
-            wish = next((w for w in order.wishes.values() if w.request_id == fact.request_id), None)
-            if wish is not None and not fact.carried_out:
-                self._come_to_nothing(order, wish, fact.text, now)
-            elif wish is not None:
+            # Without a request of ours it was amended by hand or by the venue, and the order as it stands says how.
+            wish = order.amendment
+            if wish is None or wish.request_id != fact.request_id:
+                return
+            if fact.carried_out:
                 self._amend(order, wish, now)
+            else:
+                self._come_to_nothing(order, wish, fact.text, now)
         else:
             self._see(order, fact, now)
 
@@ -358,20 +361,17 @@ class Desk:
 
     def decide_amendment(self, order: BridgedOrder, fact: OrderFact, venue_ns: int, now: Instant) -> None:
         """The order was read after the last moment of its amendment, by the venue's clock: has it those terms?"""
-        for wish in list(order.wishes.values()):
-            same = (wish.terms.order_qty, wish.terms.price) == (fact.order_qty, fact.price)
-            if wish.kind == "G" and not same and venue_ns > wish.by_ns:
-                self._come_to_nothing(order, wish, "never reached the venue", now)
+        wish = order.amendment
+        if wish is not None and not _has_terms(fact, wish.terms) and venue_ns > wish.by_ns:
+            self._come_to_nothing(order, wish, "never reached the venue", now)
 
     def _see(self, order: BridgedOrder, fact: OrderFact, now: Instant) -> None:
         """The order as the venue tells it, perhaps as it was some time ago."""
         self._acknowledge(order, fact.order_id, now)
+        self._see_terms(order, fact, now)
         if order.end:
             self._see_another(order, fact)
             return
-        wish = next((w for w in order.wishes.values() if w.kind == "G"), None)
-        if wish is not None and (fact.order_qty, fact.price) == (wish.terms.order_qty, wish.terms.price):
-            self._amend(order, wish, now)
         if fact.cum_qty > order.cum_qty:
             # A fill that is not told yet: it is asked for, and the end, if it is one, waits for it.
             self.doubts[order.venue_id] = None
@@ -381,6 +381,27 @@ class Desk:
         elif fact.ord_status in (FILLED, CANCELED):
             # All that was filled is known. An amendment that asked for more has come too late for one that is filled.
             self._end(order, fact.ord_status, TOLD, "", now)
+
+    def _see_terms(self, order: BridgedOrder, fact: OrderFact, now: Instant) -> None:
+        """An amendment of ours was carried out, or the order has terms that nobody here has asked for: somebody has
+        amended it by hand, or the venue has made one smaller that only reduces a position. What was so before something
+        that was told already says nothing of either."""
+        is_news, is_late = fact.updated_ns > order.told_ns, fact.updated_ns < order.told_ns
+        order.told_ns = max(order.told_ns, fact.updated_ns)
+        wish = order.amendment
+        if wish is not None and not order.end and not is_late and _has_terms(fact, wish.terms):
+            self._amend(order, wish, now)
+            return
+        is_open = fact.ord_status in (NEW, PARTIALLY_FILLED)
+        grew = order.end == FILLED and is_open and fact.order_qty > order.terms.order_qty
+        if (
+            is_news and (grew or order.is_open) and fact.order_id == order.order_id and order.terms.ord_type == LIMIT
+            and not _has_terms(fact, order.terms)
+        ):  # fmt: skip
+            wishes = list(order.wishes.values())
+            self._record(Amended(order.venue_id, "", fact.order_qty, fact.price))
+            self._tell(order, "D", now, extra="58=it has these terms at the venue, and nobody here asked for them\x01")
+            self._too_late(order, wishes if order.end else [], now)
 
     def _see_another(self, order: BridgedOrder, fact: OrderFact) -> None:
         """Under the id of an order that is over the venue may have another: somebody has amended it by hand, where that
@@ -455,6 +476,11 @@ class Desk:
                 wish.cl_ord_id, wish.orig_cl_ord_id, order, wish.kind, TOO_LATE, "the order is over"
             )
             self.mouth.tell(order.client, "9", body, now)
+
+
+def _has_terms(fact: OrderFact, terms: BridgedTerms) -> bool:
+    """Whether the venue tells the order with this quantity and price."""
+    return (fact.order_qty, fact.price) == (terms.order_qty, terms.price)
 
 
 def _answers(wish: Taken, ord_status: str) -> bool:

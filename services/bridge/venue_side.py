@@ -609,9 +609,12 @@ class VenueSide:
         self.ask("ask_open", make, answered)
 
     def _sweep_stranger(self, fact: OrderFact, now: Instant) -> None:
-        """Under the kill switch what is none of ours is cancelled too: placed by hand, or by a log that was lost."""
+        """Under the kill switch what is none of ours is cancelled too: placed by hand, by a lost log, or over as
+        far as we know."""
         ours = self._desk.book.at_venue(fact.venue_id, fact.order_id)
-        if ours is not None and ours.order_id in ("", fact.order_id):
+        if ours is not None and not ours.end and ours.order_id in ("", fact.order_id):
+            if not any(wish.kind == "F" for wish in ours.wishes.values()):
+                self._desk.sweep(now)
             return
         self._round_boot_ns = min(self._round_boot_ns, now.boot_ns + CANCEL_AGAIN_NS)
         backend = self._backend

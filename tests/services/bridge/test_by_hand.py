@@ -1,0 +1,115 @@
+"""What somebody does to a client's order at the venue itself: by hand, or the venue on its own."""
+
+from pathlib import Path
+
+import pytest
+
+from common.exchange.order import Asked, Order
+from common.venues.backend import OrderFact
+from tests.services.bridge.rig import SYMBOL, D, FixClient, Rig, words
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path).live()
+
+
+@pytest.fixture
+def client(rig: Rig) -> FixClient:
+    return FixClient(rig)
+
+
+def there(rig: Rig, name: str) -> Order:
+    """The order as the venue's engine has it."""
+    found = rig.world.core.venue.find("desk", SYMBOL, "", name)
+    assert isinstance(found, Order)
+    return found
+
+
+def by_hand(rig: Rig, name: str, qty: str, px: str) -> None:
+    """Somebody amends the order in the venue's own page: no request of ours is behind it."""
+    rig.pass_time(0.1)
+    order = there(rig, name)
+    rig.world.core.venue.engine.replace(order, Asked(order.cl_ord_id, ""), D(qty), D(px), rig.now)
+    rig.pump()
+
+
+def test_an_amendment_by_hand_is_no_answer_to_a_cancel(rig: Rig, client: FixClient) -> None:
+    client.order("a1", qty="0.5")
+    rig.world.ask("fault", kind="silent", scope="fix", count=1, ms=0)
+    client.cancel("c1", "a1")
+    client.got.clear()
+    by_hand(rig, "a1", "0.4", "60000")
+    assert all(each.get(11) != "c1" for each in client.got)
+    rig.pass_time(5)
+    assert words(client.got)[-1] == ("4", "4") and client.got[-1][11] == "c1"
+    row = rig.at_venue("a1")
+    assert row is not None and row["ord_status"] == "4"
+
+
+def test_an_amendment_by_hand_is_told(rig: Rig, client: FixClient) -> None:
+    client.order("a1", qty="0.1")
+    client.got.clear()
+    by_hand(rig, "a1", "0.5", "60100")
+    (told,) = client.got
+    assert (told[150], told[39], told[11], told[38], told[44], told[151]) == ("D", "0", "a1", "0.5", "60100", "0.5")
+    client.got.clear()
+    rig.stranger("2", "0.1", "60100")
+    assert words(client.got) == [("F", "1")]
+    assert words(client.cancel("c1", "a1")) == [("4", "4")]
+
+
+def test_a_kill_cancels_what_is_over_here_and_open_there(rig: Rig, client: FixClient) -> None:
+    client.order("a1", qty="0.1")
+    rig.hush = True
+    by_hand(rig, "a1", "0.5", "60000")
+    rig.hush = False
+    rig.stranger("2", "0.1", "60000")
+    rig.core._kill(None, "test", rig.now)  # type: ignore[arg-type]
+    rig.pass_time(5)
+    row = rig.at_venue("a1")
+    assert row is not None and row["ord_status"] == "4"
+
+
+def test_what_was_made_larger_by_hand_is_not_over_by_its_former_quantity_however_late_that_is_told(
+    rig: Rig, client: FixClient
+) -> None:
+    client.order("a1", qty="0.1")
+    rig.hush = True
+    by_hand(rig, "a1", "0.5", "60000")
+    rig.hush = False
+    client.got.clear()
+    rig.stranger("2", "0.1", "60000")
+    rig.pass_time(31)
+    assert words(client.got)[-1] == ("D", "1")
+    assert (client.status("a1")[39], client.status("a1")[151]) == ("1", "0.4")
+    rig.kill()
+    rig.live()
+    again = client.again()
+    assert again.status("a1")[151] == "0.4"
+    assert words(again.cancel("c1", "a1")) == [("4", "4")]
+
+
+def test_what_was_made_smaller_at_the_venue_is_over_by_what_is_left(rig: Rig, client: FixClient) -> None:
+    client.order("a1", qty="0.5")
+    rig.stranger("2", "0.1", "60000")
+    client.got.clear()
+    by_hand(rig, "a1", "0.2", "60000")
+    assert words(client.got) == [("D", "1")] and client.got[0][151] == "0.1"
+    rig.stranger("2", "0.1", "60000")
+    assert words(client.got)[-1] == ("F", "2") and rig.core.status(rig.now)["open_orders"] == 0
+
+
+def test_how_an_order_was_before_an_amendment_is_no_answer_to_the_next(rig: Rig, client: FixClient) -> None:
+    client.order("a1")
+    found = there(rig, "a1")
+    former = OrderFact("a1", "1", SYMBOL, "0", found.order_qty, found.price, D(0), rig.now.wall_ns, "1")
+    rig.pass_time(0.1)
+    client.amend("a2", "a1", "0.1", "61000")
+    rig.world.ask("fault", kind="lost", scope="rest", count=1, ms=0)
+    client.amend("a3", "a2", "0.1", "60000")
+    client.got.clear()
+    rig.core.venue._desk.learn(former, rig.now)
+    rig.pass_time(5)
+    assert words(client.got) == [("9", "0")] and client.got[0][11] == "a3"
+    assert client.status("a2")[44] == "61000"
