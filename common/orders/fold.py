@@ -95,7 +95,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 14
+FOLD_VERSION = 16
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -947,7 +947,7 @@ class Fold:
         leg.revive()
         order.in_doubt = False
         leg.told_by_rest(told)
-        order.told_by_rest(leg)
+        order.told_by_rest(leg, told.cl_ord_id)
         if leg.order_id:
             self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
         self._settle_requests(record, order, None, answer)

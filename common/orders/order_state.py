@@ -364,10 +364,15 @@ class Order(OfTerms, msgspec.Struct, gc=False):
                 self.text = last.text
         return counted
 
-    def told_by_rest(self, leg: Leg) -> None:
-        """REST has told of `leg`: the order exists, and so does a replacement that was under way."""
+    def told_by_rest(self, leg: Leg, cl_ord_id: str) -> None:
+        """REST has told of `leg` under `cl_ord_id`: the order exists, and so does a replacement that was under way. An
+        amendment in place whose name it goes by was carried out."""
         self.unknown = leg.answered = False
         self.requests.pop(leg.owner, None)
+        named = next((each for each in self.amendments(leg) if each.cl_ord_id == cl_ord_id), None)
+        if named is not None:
+            self._drop_request(named)
+            leg.rename(cl_ord_id)
         if leg is self.legs[-1]:
             self._take_terms(leg)
 

@@ -39,13 +39,15 @@ ENDED = frozenset({"2", "3", "4", "8", "C"})
 
 
 class Sent(NamedTuple):
-    """One order message as the log has it; `sending_ns` is its SendingTime(52)."""
+    """One order message as the log has it. `counts_ns` is from when the venue's window counts: its SendingTime(52), or
+    the record's stamp where the venue has none, and looks at no clock of ours.
+    """
 
     name: Name
     generation: int
     connection: int
     msg_seq_num: int
-    sending_ns: int
+    counts_ns: int
 
 
 class LogView:
@@ -122,8 +124,9 @@ class LogView:
             name = (command.target_strategy, command.target_number)
         self._names[key] = name
         self._messages[command.attempt] = key
-        sending_ns = parse_utc_timestamp(split(payload.raw)[b"52"])
-        self.sent[key] = Sent(name, payload.generation, payload.connection, payload.msg_seq_num, sending_ns)
+        has_window = bool(self.windows_ns[venue])
+        counts_ns = parse_utc_timestamp(split(payload.raw)[b"52"]) if has_window else record.stamp_ns
+        self.sent[key] = Sent(name, payload.generation, payload.connection, payload.msg_seq_num, counts_ns)
         if payload.msg_type in NEW_LEG:
             self._first_lsns.setdefault(name, record.lsn)
             self._open[venue].setdefault(name, set()).add(command.cl_ord_id)
@@ -196,7 +199,7 @@ class LogView:
         if ask.what == "order":
             self._hear(record, asked)
             sent = self.sent.get(asked)
-            if answer.not_found and sent and answer.venue_ns > sent.sending_ns + self.windows_ns[venue] + MARGIN_NS:
+            if answer.not_found and sent and answer.venue_ns > sent.counts_ns + self.windows_ns[venue] + MARGIN_NS:
                 self._end(asked)
         for order in (*answer.orders, *([answer.order] if answer.order is not None else [])):
             key = (venue, order.cl_ord_id)
@@ -226,11 +229,13 @@ def why_not_absent(
         return "the log has no such message"
     match payload:
         case Answer(not_found=True):
-            closes_ns = sent.sending_ns + window_ns + MARGIN_NS
+            closes_ns = sent.counts_ns + window_ns + MARGIN_NS
             if payload.venue_ns <= closes_ns:
                 return f"the venue's window is open for {(closes_ns - payload.venue_ns) / 1e9:.3f} s more"
             told = key in view.ambiguous or key in view.answered
-            return "it was read, and its connection lives" if reached and not dead and not told else ""
+            # Without a window nothing but its connection's end keeps it from being read yet.
+            may_count = (reached or not window_ns) and not dead and not told
+            return f"connection {sent.connection}, which carried it, lives" if may_count else ""
         case Inbound() if any(getattr(event, "unknown_order", False) for event in payload.events):
             if key in view.answered and not window_ns:
                 return "the exchange has accepted it" if accepted else ""

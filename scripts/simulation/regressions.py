@@ -382,4 +382,14 @@ REGRESSIONS = (
         "Deribit's rate was used up when 13 orders were asked about after a logon: each was asked about again a hundred"
         " times a second, risk counted all of it, and no order passed for half a minute. A refused query waits.",
     ),
+    Regression(
+        Case(12842, 2000, version=8), "books-agree",
+        "The report of an amendment could not be read, and Kraken's REST told the order under the amendment's"
+        " ClOrdID(11) and with its terms: it was taken for not carried out, and the order kept its former name.",
+    ),
+    Regression(
+        Case(14278, 2000, version=8), "evidence-only",
+        "The checker's: at Deribit, which has no window, it waited for the SendingTime(52) of a clock of"
+        " ours that was ahead.",
+    ),
 )

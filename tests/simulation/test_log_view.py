@@ -32,12 +32,12 @@ def _record(lsn: int) -> Record:
     return Record(lsn, SENT_NS, 16, "session@here", 1, lsn, 1, 0, b"")
 
 
-def _view(window_ns: int) -> LogView:
+def _view(window_ns: int, raw: bytes = RAW) -> LogView:
     view = LogView({"here": window_ns})
     order = NewOrder(
         Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(1)), "a-1", SENT_NS
     )
-    view.fold(_record(1), Outbound("here", 1, 3, 7, "D", RAW, order))
+    view.fold(_record(1), Outbound("here", 1, 3, 7, "D", raw, order))
     return view
 
 
@@ -58,6 +58,14 @@ def test_not_found_over_rest_counts_once_the_window_has_closed(after_ns: int, pr
     answer = Answer("here", Ask("here", 1, "order"), False, not_found=True, venue_ns=SENT_NS + window_ns + after_ns)
     assert (_why_not(_view(window_ns), answer) == "") is proves
     assert _why_not(_view(window_ns), answer, reached=True, dead=False)
+
+
+def test_where_there_is_no_window_the_end_of_the_connection_counts_and_no_clock_of_ours() -> None:
+    answer = Answer("here", Ask("here", 1, "order"), False, not_found=True, venue_ns=SENT_NS + MARGIN_NS + 1)
+    of_a_clock_that_was_ahead = RAW.replace(b"00:00:00.000", b"00:00:03.000")
+    assert _why_not(_view(0, of_a_clock_that_was_ahead), answer) == ""
+    assert "window is open" in _why_not(_view(1, of_a_clock_that_was_ahead), answer)
+    assert "lives" in _why_not(_view(0), answer, dead=False)
 
 
 def test_unknown_over_fix_counts_on_a_later_connection_only() -> None:

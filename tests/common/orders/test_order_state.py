@@ -320,12 +320,12 @@ def test_an_order_whose_new_half_the_venue_took_in_is_unknown_until_the_end_of_t
     old, new = order.legs
     if told:
         new.told_by_rest(over_rest(told, "W", D(6), D(10) if told == "2" else D(0)))
-        order.told_by_rest(new)
+        order.told_by_rest(new, new.cl_ord_id)
     else:
         order.request_ended("r")
     assert order.is_unknown is unknown and order.leg is old
     old.told_by_rest(over_rest("4", "V", D(5), D(0)))
-    order.told_by_rest(old)
+    order.told_by_rest(old, old.cl_ord_id)
     assert not order.is_unknown
 
 
@@ -464,6 +464,21 @@ def test_a_report_of_state_answers_the_amendment_whose_terms_it_tells(fields: di
     order.hear_report(order.legs[0], make_report(**{"exec_type": "I", "ord_status": "0", **fields}))
     assert (not order.requests) is answers
     assert order.status is (OrderStatus.NEW if answers else OrderStatus.PENDING_REPLACE)
+
+
+@pytest.mark.parametrize(("cl_ord_id", "carried_out"), [("a", True), ("X", False), ("", False)])
+def test_an_amendment_in_place_was_carried_out_where_rest_calls_the_order_by_its_name(
+    cl_ord_id: str, carried_out: bool
+) -> None:
+    """Its report was lost or could not be read. The next cancel has to name the order as the venue knows it."""
+    order = new_order()
+    leg = order.legs[0]
+    order.hear_report(leg, make_report("0", "0"))
+    amending(order, D(10), D(4))
+    leg.told_by_rest(over_rest("0", "V", D(4), D(0)))
+    order.told_by_rest(leg, cl_ord_id)
+    assert (not order.requests) is carried_out
+    assert leg.cl_ord_id == ("a" if carried_out else "X")
 
 
 def test_a_report_of_state_under_a_request_s_name_is_no_answer_to_it() -> None:
