@@ -448,7 +448,8 @@ class Books:
     def needs_asking(self, order: Order, *, for_trades: bool = False) -> bool:
         """Whether something about the order is not known, so that the venue has to be asked. `for_trades`: it can be
         asked for trades too, and then a person's word on a fill is none that ends the asking."""
-        return order.is_unknown or order.in_doubt or self.misses_fills(order) or for_trades and self.is_by_hand(order)
+        is_unknown = order.is_unknown or order.lingers_unknown or order.in_doubt
+        return is_unknown or self.misses_fills(order) or for_trades and self.is_by_hand(order)
 
     def open_orders(self, account: str) -> list[Order]:
         """The account's open orders, oldest first."""

@@ -95,7 +95,7 @@ from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 16
+FOLD_VERSION = 15
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""

@@ -262,6 +262,11 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         return not any(request.kind is RequestKind.REPLACE for request in self.requests.values())
 
     @property
+    def lingers_unknown(self) -> bool:
+        """Whether its end has overtaken an amendment that may have reached the venue without our knowing."""
+        return any(request.unknown for request in self.lingering.values())
+
+    @property
     def unknown_since_ns(self) -> int:
         """When the oldest message of which it is not known what became was sent; of an order that is UNKNOWN."""
         sent = [request.sent_ns for request in self.requests.values() if request.unknown]

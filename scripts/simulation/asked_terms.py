@@ -9,6 +9,7 @@ from common.config import Config
 from common.instant import NS_PER_MS
 from common.messages import NewOrderRequest, Terms
 from common.strategy.strategy import StrategyCore
+from common.venues.registry import find_profile
 from scripts.simulation.desk import Desk
 from scripts.simulation.invariants import Violation
 from scripts.simulation.trader import Trader
@@ -52,7 +53,8 @@ class AskedTerms:
         """What bears a number a second time may ask for something else, by mistake: either may be the first to
         arrive. What holds a number that cannot be compared comes to nothing."""
         for number, terms in enumerate((request.terms, *request.further), request.number):
-            if not all(value.is_finite() for value in _compared(terms) if isinstance(value, Decimal)):
+            compared = _compared(terms, by_market=False)
+            if not all(value.is_finite() for value in compared if isinstance(value, Decimal)):
                 continue
             name = (strategy, number, request.venue, request.symbol)
             if terms not in self._asked[name]:
@@ -67,8 +69,10 @@ class AskedTerms:
         asked = [
             terms for strategy in (name[0], ANYBODY) for terms in self._asked[strategy, name[1], venue, order.symbol]
         ]
-        true = _compared_true(order)
-        if true not in map(_compared, asked):
+        # Which way a stop waits is the market's to say there, and that moved on between risk's look and the venue's.
+        by_market = find_profile(self._config.venues[venue].dialect).stops_by_market
+        true = _compared_true(order, by_market=by_market)
+        if true not in [_compared(terms, by_market=by_market) for terms in asked]:
             raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
 
     def _check_bounds(self, venue: str, order: TrueOrder) -> None:
@@ -84,22 +88,22 @@ class AskedTerms:
             raise Violation("order-in-bounds", f"{order.terms} is worth {worth} at {venue}, the limit is {limit}")
 
 
-def _compared(terms: Terms) -> Compared:
+def _compared(terms: Terms, *, by_market: bool) -> Compared:
     """What is held against the exchange's. The quantity of one that asks for an amount follows from the book."""
     return (
         terms.side, terms.ord_type, None if terms.cash_order_qty is not None else terms.order_qty, terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.is_post_only, terms.is_reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_order_qty,
-        terms.take_profit, terms.peg_price_type, terms.peg_offset,
+        terms.take_profit and not by_market, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip
 
 
-def _compared_true(order: TrueOrder) -> Compared:
+def _compared_true(order: TrueOrder, *, by_market: bool) -> Compared:
     terms = order.terms
     return (
         terms.side, terms.ord_type, None if terms.cash_qty is not None else terms.order_qty,
         None if terms.is_pegged else terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.post_only, terms.reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_qty,
-        terms.take_profit, terms.peg_price_type, terms.peg_offset,
+        terms.take_profit and not by_market, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip

@@ -391,13 +391,13 @@ class AccountInquiries:
         if name not in self._round and self._lack(order) is Lack.FEE:
             queries = by_rest = False
         if ways.has_rest:
-            if by_rest and order.is_unknown and name not in self._round:
+            if by_rest and (order.is_unknown or order.lingers_unknown) and name not in self._round:
                 self._ask_for_absence(order.symbol, boot_ns, name)
             self._ask_trades_of(order, boot_ns)
         if queries:
             self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
         for leg in order.legs if by_rest else ():
-            if leg.is_open or order.in_doubt:
+            if leg.is_open or order.in_doubt or order.lingers_unknown:
                 # Where a name finds an order only while it is open, it is looked for among those that have ended since.
                 ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id, since_ns=order.sent_ns)
                 self._ask(ask, boot_ns, (name,))

@@ -360,6 +360,7 @@ class Reconciliation:
         books, missing, unpriced = self._books, self._books.missing_qty(order), self._books.unpriced_qty(order)
         found = {
             "the venue's word on whether it has the order, or that its time to have it is over": order.is_unknown,
+            "what became of an amendment that its end overtook": order.lingers_unknown,
             "a report that can be read and believed": order.in_doubt,
             f"the trades of {missing:f} that CumQty(14) tells": bool(missing),
             f"the price of {unpriced:f}": bool(unpriced),

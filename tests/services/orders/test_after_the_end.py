@@ -188,6 +188,27 @@ def test_an_amendment_that_crosses_the_last_fill_counts_until_the_venue_answers_
     assert the_order(ring).order_qty == 8 and not the_order(ring).lingering
 
 
+def test_an_overtaken_amendment_of_which_nobody_knows_is_asked_about_until_the_venue_tells(ring: Ring) -> None:
+    """The next logon would end it, and may be a day away; until then it counts at worst."""
+    order = ring.new(1, "binance", qty="5")
+    ring.sent(order)
+    ring.report(order, "0", "0")
+    amend = amends(ring, "G", order_qty=D(8))
+    ring.told("binance", RequestRejected(2, amend.attempt, amend.cl_ord_id, -1007, "timeout", True))
+    ring.report(order, "F", "2", qty="5", key="1", cum_qty=D(5))
+    assert worst(ring) == AtWorst(D(3), 1)
+    ring.asks.clear()
+    ring.pass_time(20_000)
+    assert {("order", order.cl_ord_id), ("trades", "")} <= {(ask.what, ask.cl_ord_id) for ask in ring.asks}
+    lsn, venue_ns = ring.core.books.lsn, ring.journal.stamp_ns
+    ring.answers(venue="binance", ask=Ask("binance", 910, "trades", "BTCUSDT", asked_lsn=lsn), venue_ns=venue_ns)
+    rest(ring, order, "2", "5")
+    assert worst(ring) == NOTHING
+    ring.asks.clear()
+    ring.pass_time(20_000)
+    assert not ring.asks
+
+
 @pytest.mark.parametrize("end", ["rejected", "withdrawn", "gap", "caught up", "cancelled"])
 def test_an_overtaken_amendment_comes_to_nothing(ring: Ring, end: str) -> None:
     ring.open("generic")
