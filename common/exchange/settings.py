@@ -93,11 +93,10 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one exchange process needs to know.
 
     `dialect` names the venue's folder. `comp_id` is the exchange's own name in FIX, `market_data_comp_id` that of its
-    market data where it has another. Where a venue knows its clients
-    by CompID, `parties` may log on to order entry and `market_data_parties` to market data; where by key or
-    password, `keys` are theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a
-    share of the received asset, or of what a fill of contracts is worth. `traders` send `trader_orders_per_s` orders
-    each, drawn from `seed`.
+    market data where it has another. Where a venue knows its clients by CompID, `parties` may log on to order entry,
+    `market_data_parties` to market data and `drop_copy_parties` to the drop copy; where by key or password, `keys` are
+    theirs. `accounts` holds the first balances of each account by asset. `fee_rate_*` is a share of the received asset,
+    or of what a fill of contracts is worth. `traders` send `trader_orders_per_s` orders each, drawn from `seed`.
     `feed_interval_ns` is how often changed prices are published and `depth_interval_ns` how often changed depth is.
     `refuses_superfluous`: whether a field that its message type does not have is refused, None where as the venue does.
     Limits, each enforced where the venue has it: `max_open_orders` per account and symbol, `unfilled_order_limit`
@@ -113,6 +112,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, dict[str, Decimal]]
     parties: tuple[Party, ...] = ()
     market_data_parties: tuple[str, ...] = ()
+    drop_copy_parties: tuple[Party, ...] = ()
     keys: tuple[Key, ...] = ()
     fee_rate_maker: Decimal = Decimal("0.001")
     fee_rate_taker: Decimal = Decimal("0.001")

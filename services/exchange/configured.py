@@ -41,6 +41,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         heart_bt_int_s=venue.fix.heart_bt_int_s,
         refuses_superfluous=_REFUSES[simulated.superfluous_tags],
         websocket_url="" if venue.bridge is None else venue.bridge.websocket,
+        drop_copy_parties=() if by_key else _copies(venue),
         market_data_comp_id="" if venue.market_data is None else venue.market_data.target_comp_id,
     )
 
@@ -52,6 +53,16 @@ def _parties(venue: VenueConfig) -> tuple[Party, ...]:
         for account in accounts_of(venue)
         for session in account.sessions
         if session.fix.sender_comp_id
+    )
+
+
+def _copies(venue: VenueConfig) -> tuple[Party, ...]:
+    """The drop copies that log on under a name of the configuration."""
+    return tuple(
+        Party(comp_id=copy.fix.sender_comp_id, account=called(account))
+        for account in accounts_of(venue)
+        for copy in account.drop_copies
+        if copy.fix.sender_comp_id
     )
 
 

@@ -208,24 +208,26 @@ class Binance(StandardDialect):
     }
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order."""
-        return self._settings(identity, credentials)
+        """MessageHandling(25035)=2: the engine takes our messages in MsgSeqNum(34) order. DropCopyFlag(9406)=Y is what
+        a drop copy has to say, and nobody else may."""
+        return self._settings(identity, credentials, b"9406=Y\x01" if identity.drop_copy else b"")
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """The same signed Logon(A) as an order entry connection's."""
         return self._settings(identity, credentials)
 
-    def _settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
+    def _settings(self, identity: Identity, credentials: Credentials | None, more: bytes = b"") -> SessionSettings:
         why = "Binance's Logon(A) is signed with an Ed25519 key"
         signer = needed_credentials(credentials, Ed25519Key, why)
         ed25519_key(signer.private_key_pem)
 
         def logon_fields(msg_seq_num: int, sending_time: bytes) -> bytes:
             raw_data = logon_signature(signer.private_key_pem, identity, msg_seq_num, sending_time)
-            return b"95=%d\x0196=%b\x01553=%b\x0125035=2\x01" % (
+            return b"95=%d\x0196=%b\x01553=%b\x01%b25035=2\x01" % (
                 len(raw_data),
                 raw_data,
                 signer.api_key.encode(),
+                more,
             )
 
         settings = settings_from_one(identity, logon_fields)

@@ -30,4 +30,5 @@ PROFILE = VenueProfile(
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553}),
     ends_announced=True,
+    has_drop_copy=True,
 )

@@ -3,21 +3,32 @@
 Source: docs.gemini.com/fix and developer.gemini.com/trading/fix, as of 2026; README.md beside this file. What it means
 for us: Logon(A) proves nothing, the address and the CompIDs do; each asks for new numbers, as the venue advises, and
 what was missed is asked for over REST; an order is cancelled by its ClOrdID(11) alone and never changed; a fill's
-ExecID(17) is the trade's id; a public trade tells the side of its maker.
+ExecID(17) is the trade's id; a public trade tells the side of its maker. A drop copy tells trades alone, by
+TradeCaptureReport(AE).
 """
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
+from msgspec import structs
+
 from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
-from common.messages import CancelOrder, NewOrder
+from common.messages import CancelOrder, ExecutionReport, NewOrder
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, plain
 from common.venues.gemini.venue import PROFILE
 from common.venues.market_data import TRADE, book_entries, subscription_rejected
-from common.venues.standard import STANDARD_READERS, Reader, StandardDialect, settings_from_one
+from common.venues.reading import Fields
+from common.venues.standard import (
+    STANDARD_READERS,
+    Reader,
+    ReportForm,
+    StandardDialect,
+    execution_report,
+    settings_from_one,
+)
 
 _MAKER_SIDE = b"9002"
 _OTHER_SIDE = {"1": "2", "2": "1"}
@@ -29,17 +40,30 @@ def _terms(symbol: str, side: str, time_in_force: str) -> str:
     return f"54={side}\x0155={symbol}\x0159={time_in_force}\x01"
 
 
+_CAPTURED = ReportForm(trades="F", trade_id=b"571", maker_tag=b"58", maker=b"MAKER")
+
+
+def _trade(f: Fields, raw: bytes) -> ExecutionReport:
+    """TradeCaptureReport(AE) as the report of a fill: TradeReportID(571) is that fill's ExecID(17), NoSides(552) is 1
+    and Text(58) says whether the order made or took. It tells no state of the order. Raises BadReport."""
+    told = execution_report({**f, b"150": b"F"}, raw, _CAPTURED)
+    return structs.replace(told, text="")
+
+
 class Gemini(StandardDialect):
     """Gemini's side of the wire, as the module says. Fields come in the order of their tags, as in its examples."""
 
     profile = PROFILE
     readers: ClassVar[Mapping[str, Reader]] = {
-        msg_type: reader for msg_type, reader in STANDARD_READERS.items() if msg_type in "893j"
+        **{msg_type: reader for msg_type, reader in STANDARD_READERS.items() if msg_type in "893j"},
+        "AE": _trade,
     }
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
-        """CancelOnDisconnect(9001)=Y: what this session has open goes with its connection. Who logs on is known by his
-        address and his names; the credentials are for REST."""
+        """CancelOnDisconnect(9001)=Y: what this session has open goes with its connection; a drop copy has nothing. Who
+        logs on is known by his address and his names; the credentials are for REST."""
+        if identity.drop_copy:
+            return settings_from_one(identity)
         return settings_from_one(identity, lambda msg_seq_num, sending_time: b"9001=Y\x01")
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:

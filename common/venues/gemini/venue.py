@@ -28,5 +28,6 @@ PROFILE = VenueProfile(
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     comp_id_is_assigned=True,
     cancels_on_disconnect=True,
+    has_drop_copy=True,
     confidence=Confidence.ASSUMED,
 )

@@ -4,6 +4,7 @@ from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.rest import RestGateway
 from common.exchange.venue import Venue
+from common.venues.binance.simulated.drop_copy import BinanceDropCopy
 from common.venues.binance.simulated.market_data import BinanceMarketData
 from common.venues.binance.simulated.orders import BinanceOrders
 from common.venues.binance.simulated.rest import BinanceRest
@@ -18,8 +19,10 @@ _LACKS = lacking(Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.UNTOLD)
 
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Binance, with REST; none of its sessions outlives its connection."""
-    orders = BinanceOrders(venue)
+    drop_copy = BinanceDropCopy(venue)
+    orders = BinanceOrders(venue, drop_copy)
     rest = BinanceRest(venue, {**RestOrders(venue, orders).routes, **RestMarketData(venue).routes})
     return Side(
-        orders, BinanceMarketData(venue), RestGateway(venue, rest), lacks=_LACKS, iceberg_parts=ICEBERG_PARTS
-    )
+        orders, BinanceMarketData(venue), RestGateway(venue, rest), lacks=_LACKS, drop_copy=drop_copy,
+        iceberg_parts=ICEBERG_PARTS,
+    )  # fmt: skip

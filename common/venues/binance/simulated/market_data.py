@@ -12,7 +12,7 @@ from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import Instant, earliest
 from common.venues.binance.simulated import wire
-from common.venues.binance.simulated.session import MARKET_DATA_LIMITS, BinanceGateway, Door, Peer
+from common.venues.binance.simulated.session import MARKET_DATA, BinanceGateway, Peer
 from common.venues.binance.simulated.wire import Fields, Rejection, fixed
 
 MAX_STREAMS = 1000
@@ -64,7 +64,7 @@ class BinanceMarketData(BinanceGateway):
     """The market data listener."""
 
     def __init__(self, venue: Venue) -> None:
-        super().__init__(venue, Door(venue.settings.keys, MARKET_DATA_LIMITS), wire.MARKET_DATA_FIELDS)
+        super().__init__(venue, MARKET_DATA)
         self.feed = Feed(venue, BinanceForm())
 
     def lost(self, line: Line, now: Instant) -> None:

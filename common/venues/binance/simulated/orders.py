@@ -33,7 +33,8 @@ from common.exchange.venue import Venue
 from common.fix.wire import utc_timestamp
 from common.instant import NS_PER_S, Instant
 from common.venues.binance.simulated import lists, wire
-from common.venues.binance.simulated.session import ORDER_ENTRY_LIMITS, BinanceGateway, Door, Peer
+from common.venues.binance.simulated.drop_copy import BinanceDropCopy
+from common.venues.binance.simulated.session import ORDER_ENTRY, BinanceGateway, Peer
 from common.venues.binance.simulated.wire import Fields, Rejection, fixed
 
 MAX_AMENDMENTS = 10
@@ -94,8 +95,9 @@ class Task(Asked):
 class BinanceOrders(BinanceGateway):
     """The order entry listener."""
 
-    def __init__(self, venue: Venue) -> None:
-        super().__init__(venue, Door(venue.settings.keys, ORDER_ENTRY_LIMITS), wire.ORDER_ENTRY_FIELDS)
+    def __init__(self, venue: Venue, drop_copy: BinanceDropCopy) -> None:
+        super().__init__(venue, ORDER_ENTRY)
+        self._drop_copy = drop_copy
         self._unfilled = UnfilledOrders(venue.settings.unfilled_order_limit)
         self._handlers: dict[str, Callable[[Task, Fields, Instant], None]] = {
             "D": self._new_order,
@@ -119,6 +121,7 @@ class BinanceOrders(BinanceGateway):
             body = bare(body)
         task = asked if isinstance(asked, Task) else None
         pushed = type(change) is Traded or (type(change) is Closed and change.ord_status != "4")
+        self._drop_copy.tell(order.account, "8", body, now)
         for peer in self._peers.values():
             if not peer.logged_on or peer.account != order.account:
                 continue
@@ -143,6 +146,7 @@ class BinanceOrders(BinanceGateway):
         self._push_list(order.account, body, now)
 
     def _push_list(self, account: str, body: bytes, now: Instant) -> None:
+        self._drop_copy.tell(account, "N", body, now)
         for peer in self._peers.values():
             if peer.logged_on and peer.account == account and not peer.only_acks:
                 peer.send("N", body, now)
@@ -235,6 +239,7 @@ class BinanceOrders(BinanceGateway):
             return
         ids = [(terms, list_id + index) for index, terms in enumerate(orders)]
         body = lists.status(kind, ids, (lists.EXEC_STARTED, lists.EXECUTING), now.wall_ns, None)
+        self._drop_copy.tell(task.peer.account, "N", body, now)
         for peer in self._peers.values():
             if peer.logged_on and peer.account == task.peer.account and not (task.silent and peer is task.peer):
                 peer.send("N", body, now)

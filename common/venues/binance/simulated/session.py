@@ -8,6 +8,7 @@ import binascii
 import enum
 from collections.abc import Callable
 from decimal import Decimal
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -44,15 +45,35 @@ class Limits:
         self.connections = connections
 
 
-ORDER_ENTRY_LIMITS = Limits(10_000, 10, 15, 30, 10)
-MARKET_DATA_LIMITS = Limits(2_000, 60, 300, 300, 100)
+class Rules(NamedTuple):
+    """What one kind of listener takes: its limits, its messages with their fields, what it says of others' messages
+    (code and text), and whether it is a drop copy."""
+
+    limits: Limits
+    fields: dict[str, frozenset[bytes]]
+    others: tuple[int, str]
+    is_drop_copy: bool = False
+
+
+ORDER_ENTRY = Rules(
+    Limits(10_000, 10, 15, 30, 10), wire.ORDER_ENTRY_FIELDS, (wire.GARBLED, "Unsupported message type.")
+)
+DROP_COPY = Rules(
+    Limits(60, 60, 15, 30, 10), wire.DROP_COPY_FIELDS,
+    (wire.NOT_ON_DROP_COPY, "This message is not supported by drop copy sessions."), is_drop_copy=True,
+)  # fmt: skip
+MARKET_DATA = Rules(
+    Limits(2_000, 60, 300, 300, 100), wire.MARKET_DATA_FIELDS,
+    (wire.NOT_ON_MARKET_DATA, "This message is not supported by market data sessions."),
+)  # fmt: skip
 
 
 class Door:
     """Who may come in at one listener: keys, live and locked SenderCompIDs(49), attempts and slots of each account."""
 
-    def __init__(self, keys: tuple[Key, ...], limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, keys: tuple[Key, ...], rules: Rules) -> None:
+        self.rules = rules
+        self.limits = limits = rules.limits
         self.keys = {key.api_key: key for key in keys}
         self._attempts = Window(limits.attempts_s)
         self._live: dict[str, Peer] = {}
@@ -106,9 +127,7 @@ Handler = Callable[["Peer", str, Fields, list[list[bytes]], int, Instant], None]
 class Peer:
     """One connection. `handler` gets every application message that is in order; it may raise Rejection."""
 
-    def __init__(
-        self, line: Line, venue: Venue, door: Door, fields: dict[str, frozenset[bytes]], handler: Handler, now: Instant
-    ) -> None:
+    def __init__(self, line: Line, venue: Venue, door: Door, handler: Handler, now: Instant) -> None:
         self.line = line
         self.state = State.AWAITING_LOGON
         self.comp_id = ""
@@ -120,7 +139,6 @@ class Peer:
         self.messages = Window(door.limits.messages_s)
         self._venue = venue
         self._door = door
-        self._fields = fields
         self._handler = handler
         self._framer = Framer()
         self._sent_ns = self._received_ns = now.boot_ns
@@ -229,10 +247,10 @@ class Peer:
 
     def _check_fields(self, msg_type: str, f: Fields, fields: list[list[bytes]]) -> None:
         """Only what the dictionary has for this message, once, with a value."""
-        allowed = self._fields.get(msg_type)
+        allowed = self._door.rules.fields.get(msg_type)
         if allowed is None:
             if msg_type in wire.ORDER_ENTRY_FIELDS:
-                raise Rejection(wire.NOT_ON_MARKET_DATA, "This message is not supported by market data sessions.")
+                raise Rejection(*self._door.rules.others)
             raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)
         if f.keys() <= allowed and len(f) == len(fields) and b"" not in f.values():
             return
@@ -315,8 +333,11 @@ class Peer:
             raise Rejection(wire.ILLEGAL_CHARACTERS, "MessageHandling(25035) must be '1' or '2'.", 5, 25035)
         if f.get(b"25036", b"1") not in (b"1", b"2"):
             raise Rejection(wire.ILLEGAL_CHARACTERS, "ResponseMode(25036) must be '1' or '2'.", 5, 25036)
-        if f.get(b"9406") == b"Y":
-            raise Rejection(wire.DROP_COPY_ON_ORDER_ENTRY, "DropCopyFlag(9406) must be 'N' for this session.", 5, 9406)
+        is_drop_copy = self._door.rules.is_drop_copy
+        if (f.get(b"9406") == b"Y") is not is_drop_copy:
+            code = wire.NO_DROP_COPY_FLAG if is_drop_copy else wire.DROP_COPY_ON_ORDER_ENTRY
+            wanted = "Y" if is_drop_copy else "N"
+            raise Rejection(code, f"DropCopyFlag(9406) must be '{wanted}' for this session.", 5, 9406)
         tags = [tag for tag, _ in fields]
         if b"96" not in f or b"95" not in f:
             raise Rejection(wire.MISSING, "Required tag '96' missing.", 1, 96)
@@ -363,19 +384,18 @@ class Peer:
 
 
 class BinanceGateway(PeerGateway[Peer]):
-    """What both FIX listeners have in common. A listener writes `_request`."""
+    """What the FIX listeners have in common. A listener writes `_request`."""
 
-    def __init__(self, venue: Venue, door: Door, fields: dict[str, frozenset[bytes]]) -> None:
+    def __init__(self, venue: Venue, rules: Rules) -> None:
         super().__init__()
         self._venue = venue
-        self._door = door
-        self._fields = fields
+        self._door = Door(venue.settings.keys, rules)
 
     def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
         raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)
 
     def _peer(self, line: Line, now: Instant) -> Peer:
-        return Peer(line, self._venue, self._door, self._fields, self._request, now)
+        return Peer(line, self._venue, self._door, self._request, now)
 
     def announce(self, headline: str, now: Instant) -> None:
         """News(B) to everybody who is logged on over a connection that ends."""

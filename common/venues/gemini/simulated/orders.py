@@ -6,6 +6,7 @@ ResetSeqNumFlag(141)=Y. A cancel goes by OrigClOrdID(41): the other fields are w
 
 from collections.abc import Mapping
 
+from common.exchange.changes import Change, Traded
 from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import Reports, ResendingFixOrders
@@ -18,6 +19,7 @@ from common.exchange.order import (
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    Asked,
     Order,
     Terms,
 )
@@ -26,6 +28,7 @@ from common.exchange.venue import Venue
 from common.fix.wire import split
 from common.instant import Instant
 from common.venues.gemini.simulated.door import GeminiDoor
+from common.venues.gemini.simulated.drop_copy import GeminiDropCopy
 
 MAKER_OR_CANCEL = "6"
 NOT_ALLOWED = 0
@@ -37,9 +40,16 @@ class GeminiOrders(GeminiDoor, ResendingFixOrders):
 
     late_refusals = frozenset({Refusal.WOULD_TAKE})
 
-    def __init__(self, venue: Venue, reports: Reports) -> None:
+    def __init__(self, venue: Venue, reports: Reports, drop_copy: GeminiDropCopy) -> None:
         self._cancelling: set[str] = set()
+        self._drop_copy = drop_copy
         super().__init__(venue, reports)
+
+    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
+        """An order of an account changed: its session hears of it, and of a trade the drop copy too."""
+        super().report(change, order, now, asked)
+        if type(change) is Traded:
+            self._drop_copy.tell(order, change, now)
 
     def _handlers(self) -> Mapping[str, Handler]:
         return {"D": self._ordered, "F": self._cancel}

@@ -352,3 +352,42 @@ def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:
     (raw, *_) = [raw for raw in raws(desk) if split(raw)[b"11"] == stop.cl_ord_id.encode()][1:]
     told = [e for e in desk.heard() if isinstance(e, ExecutionReport) and e.cl_ord_id == stop.cl_ord_id]
     assert (naive(raw).exec_type, told[0].exec_type) == ("0", "L"), "it would hear of a new order once more"
+
+
+def test_21_a_drop_copy_tells_all_of_it_once_more_a_second_later(sides: BothSides, desk: Desk) -> None:
+    settings = sides.dialect.session_settings(sides.identity()._replace(drop_copy=True), sides.credentials)
+    assert not Client(sides.world, session=Session(settings)).session.logged_on, "no order entry with the flag"
+    assert not Client(sides.world, listener="drop_copy", session=Session(ours(sides))).session.logged_on
+    copy = Client(sides.world, listener="drop_copy", session=Session(settings))
+    assert copy.session.logged_on
+    order, _ = desk.new(price=sides.price)
+    sides.stranger("2", sides.qty, sides.price)
+    sides.world.pump()
+    fill = [event for event in desk.heard() if isinstance(event, ExecutionReport)][-1]
+
+    def told() -> list[ExecutionReport]:
+        found = [sides.dialect.decode("8", raw) for raw in copy.raw if split(raw)[b"35"] == b"8"]
+        return [event for event in found if isinstance(event, ExecutionReport)]
+
+    sides.world.pass_time(0.9)
+    assert not told(), "who takes silence for nothing done is wrong for a second"
+    sides.world.pass_time(0.2)
+    assert [event.exec_type for event in told()] == ["0", "F"]
+    assert (told()[1].trade_key, told()[1].last_qty, told()[1].cl_ord_id) == (
+        fill.trade_key, fill.last_qty, order.cl_ord_id,
+    ), "who adds it up has it twice"  # fmt: skip
+    assert copy.send("D", "11=a|")[0][25016] == "-1183", "it takes no order"
+    said = 0
+    while copy.session.logged_on and said < 60:
+        copy.send("1", "112=x|")
+        said += 1
+    assert not copy.session.logged_on and 50 < said < 60, "its Logon(A) and Heartbeats(0) are of the 60 in a minute too"
+
+
+def test_21_a_list_is_told_too(sides: BothSides, desk: Desk) -> None:
+    settings = sides.dialect.session_settings(sides.identity()._replace(drop_copy=True), sides.credentials)
+    copy = Client(sides.world, listener="drop_copy", session=Session(settings))
+    traded(desk)
+    desk.say(sides.dialect.encode_list(exit_list(desk), 0))
+    sides.world.pass_time(1.1)
+    assert [split(raw)[b"431"] for raw in copy.raw if split(raw)[b"35"] == b"N"] == [b"3"]

@@ -10,6 +10,7 @@ import pytest
 
 from common.config import ConfigError, load
 from common.exchange.rest import RestError, RestRequest
+from common.exchange.settings import ExchangeSettings, Party
 from common.fix.session import Session, SessionSettings
 from common.fix.session_types import SequencePolicy
 from common.fix.wire import split, utc_timestamp
@@ -293,3 +294,42 @@ def test_18_trades_are_told_from_a_time_on_and_the_newest_first(desk: Desk) -> N
         for more in ({"timestamp": "1"}, {})
     )
     assert oldest == sorted(oldest, reverse=True) and max(oldest) < min(newest)
+
+
+class Copied(BothSides):
+    """The venue with a drop copy of ours."""
+
+    def _settings(self) -> ExchangeSettings:
+        copies = (Party(comp_id="DESKDC", account="desk"),)
+        return msgspec.structs.replace(super()._settings(), drop_copy_parties=copies)
+
+
+def captured(client: Client) -> list[bytes]:
+    """What was told but the session's own messages."""
+    return [raw for raw in client.raw if split(raw)[b"35"] not in b"A015"]
+
+
+def test_19_a_drop_copy_tells_trades_alone_each_once_more_and_no_state_of_the_order(tmp_path: Path) -> None:
+    sides = Copied("gemini", tmp_path)
+    desk = sides.desk()
+    identity = sides.identity()
+    stranger = Client(sides.world, listener="drop_copy", session=Session(ours(sides)))
+    assert not stranger.session.logged_on, "that is order entry's name"
+    settings = sides.dialect.session_settings(identity._replace(sender_comp_id="DESKDC", drop_copy=True), None)
+    copy = Client(sides.world, listener="drop_copy", session=Session(settings))
+    assert copy.session.logged_on and settings.logon_fields is None, "CancelOnDisconnect(9001) is order entry's"
+    order, _ = desk.new(price=sides.price)
+    assert not captured(copy), "that an order was placed is not told"
+    sides.stranger("2", sides.qty / 4, sides.price)
+    sides.world.pump()
+    (fill,) = [event for event in desk.heard() if isinstance(event, ExecutionReport)]
+    (raw,) = captured(copy)
+    assert NAIVE.decode("AE", raw) is None, "a plain client hears nothing"
+    again = sides.dialect.decode("AE", raw)
+    assert isinstance(again, ExecutionReport) and not again.unread
+    of_both = ("trade_key", "order_id", "cl_ord_id", "last_qty", "last_px", "fee_qty", "fee_asset", "maker", "symbol")
+    assert [getattr(again, name) for name in of_both] == [getattr(fill, name) for name in of_both]
+    assert (again.ord_status, again.order_qty, again.cum_qty, again.leaves_qty) == ("", None, None, None)
+    desk.cancel(order)
+    assert captured(copy) == [raw]
+    assert copy.send("F", f"11=a|41={order.cl_ord_id}|54=1|55={sides.symbol}|")[0][35] == "j", "it takes no request"
