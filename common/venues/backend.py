@@ -7,7 +7,8 @@ an error never does.
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,12 +27,14 @@ class Verdict(enum.Enum):
 
 
 class HttpCall(NamedTuple):
-    """One request over HTTP/1.1: `target` is the path with the query."""
+    """One request over HTTP/1.1: `target` is the path with the query. `note` is what its back end wants to know again
+    once it is answered, beside what was asked; no byte of it leaves."""
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    note: str = ""
 
 
 NO_CALL = HttpCall("", "")
@@ -324,6 +327,64 @@ class ChannelBooks:
     def _channel(self, op: str, channel: str, symbols: Sequence[str]) -> str:
         arguments = [{**self.argument, "channel": channel, "instId": symbol} for symbol in symbols]
         return msgspec.json.encode({"op": op, "args": arguments}).decode()
+
+
+class TopicSockets:
+    """What a `TokenBackend` says on WebSockets of topics, where the venue speaks first and the token says who we are:
+    `orders_topic` is the account's, `books_topic` and `trades_topic` begin those that name symbols behind them.
+    """
+
+    orders_topic: str
+    books_topic: str
+    trades_topic: str
+    websocket_path = ""
+    books_path = ""
+    greets = True
+    _sign: Signer
+
+    def ask_stream(self, wall_ns: int) -> HttpCall:
+        """See `TokenBackend`: a token that is good for one day and asked for anew for each connection."""
+        call = self._sign("POST", "bullet-private", {}, wall_ns)
+        return call._replace(headers=(*call.headers, ("Content-Length", "0")))
+
+    def login(self, wall_ns: int) -> str:
+        """See `Backend`: the token says who we are."""
+        return ""
+
+    def subscribe(self, wall_ns: int) -> str:
+        """See `Backend`."""
+        asked = {"type": "subscribe", "topic": self.orders_topic, "privateChannel": True, "response": True}
+        return _named(wall_ns, asked)
+
+    def ping(self, wall_ns: int) -> str:
+        """See `Backend`."""
+        return _named(wall_ns, {"type": "ping"})
+
+    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        names = ",".join(symbols)
+        topics = f"{self.books_topic}{names}", f"{self.trades_topic}{names}"
+        return [_named(wall_ns, {"type": "subscribe", "topic": topic}) for topic in topics]
+
+    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
+        """See `BookBackend`."""
+        topic = f"{self.books_topic}{symbol}"
+        return [_named(wall_ns, {"type": kind, "topic": topic}) for kind in ("unsubscribe", "subscribe")]
+
+    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
+        """See `BookBackend`. There is none: numbers tell a gap."""
+        return ""
+
+
+def _named(wall_ns: int, message: Mapping[str, object]) -> str:
+    """The message with an id of its own: the time, in milliseconds."""
+    return msgspec.json.encode({"id": str(wall_ns // NS_PER_MS), **message}).decode()
+
+
+def token_stream(data: Any) -> str:
+    """Where a `TokenBackend`'s next connection is opened, by the `data` of the answer that gave the token. Raises what
+    reading raises where it has another form."""
+    return f"{data['instanceServers'][0]['endpoint']}?token={quote(data['token'])}"
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from the fills over REST, which name the venue's id of the order alone, and are 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -16,7 +16,6 @@ from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
     NO_CALL,
     BookFact,
-    BookRows,
     BridgedTerms,
     Fact,
     FillFact,
@@ -26,11 +25,13 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    TopicSockets,
     TradeFact,
     Verdict,
     book_rows,
     counted_window,
     side_of,
+    token_stream,
 )
 from common.venues.dialect import plain
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
@@ -55,26 +56,23 @@ GUARDED_SYMBOLS = 50
 _ID = re.compile(r"[0-9A-Za-z_-]{1,40}")
 _SIDES = {"1": "buy", "2": "sell"}
 _TIMES_IN_FORCE = {"1": "GTC", "3": "IOC", "4": "FOK"}
-_TOPIC = "/spotMarket/tradeOrdersV2"
-_BOOKS, _TRADES = "/market/level2:", "/market/match:"
 _POOLS = {"new": ("orders", 2_000), "cancel": ("cancels", 1_000)}
 """A user has requests of a weight of 4,000 in 30 s at the lowest level. New orders, cancels and questions have a part
 of that each, so that neither waits for the others; a question weighs 2."""
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class KucoinBackend:
+class KucoinBackend(TopicSockets):
     """A `Backend`."""
 
+    orders_topic = "/spotMarket/tradeOrdersV2"
+    books_topic = "/market/level2:"
+    trades_topic = "/market/match:"
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
-    websocket_path = ""
     guard_s = 60
     guards_symbols = True
-    books_path = ""
-    greets = True
     id_form = "1 to 40 letters, digits, - and _"
 
     def __init__(self, symbols: tuple[str, ...], sign: Signer) -> None:
@@ -154,11 +152,6 @@ class KucoinBackend:
         """See `Backend`."""
         return HttpCall("GET", "/api/v1/timestamp")
 
-    def ask_stream(self, wall_ns: int) -> HttpCall:
-        """See `TokenBackend`: a token that is good for one day and asked for anew for each connection."""
-        call = self._sign("POST", "bullet-private", {}, wall_ns)
-        return call._replace(headers=(*call.headers, ("Content-Length", "0")))
-
     # ---- what is answered
 
     def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
@@ -182,7 +175,7 @@ class KucoinBackend:
         if what == "ask_time":
             return Reply(Verdict.DONE, venue_ns=ms_to_ns(data))
         if what == "ask_stream":
-            return Reply(Verdict.DONE, stream=f"{data['instanceServers'][0]['endpoint']}?token={quote(data['token'])}")
+            return Reply(Verdict.DONE, stream=token_stream(data))
         if what == "arm":
             return Reply(Verdict.DONE)
         if what == "ask_order":
@@ -208,40 +201,18 @@ class KucoinBackend:
 
     # ---- the private WebSocket
 
-    def login(self, wall_ns: int) -> str:
-        """See `Backend`: the token says who we are."""
-        return ""
-
-    def subscribe(self, wall_ns: int) -> str:
-        """See `Backend`."""
-        asked = {"type": "subscribe", "topic": _TOPIC, "privateChannel": True, "response": True}
-        return _encode({"id": str(wall_ns // NS_PER_MS), **asked}).decode()
-
-    def ping(self, wall_ns: int) -> str:
-        """See `Backend`."""
-        return _encode({"id": str(wall_ns // NS_PER_MS), "type": "ping"}).decode()
-
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
         """See `Backend`."""
         kinds = {"welcome": Push.LOGGED_IN, "ack": Push.SUBSCRIBED, "error": Push.REFUSED}
         try:
             told = _decode(text)
-            if told.get("topic") == _TOPIC:
+            if told.get("topic") == self.orders_topic:
                 return Push.OTHER, (_pushed(told["data"]),)
             return kinds.get(str(told.get("type")), Push.OTHER), ()
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
 
     # ---- the public WebSocket
-
-    def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        names = ",".join(symbols)
-        return [_topic("subscribe", topic, names, wall_ns) for topic in (_BOOKS, _TRADES)]
-
-    def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
-        """See `BookBackend`."""
-        return [_topic(kind, _BOOKS, symbol, wall_ns) for kind in ("unsubscribe", "subscribe")]
 
     def ask_book(self, symbol: str, wall_ns: int) -> HttpCall:
         """See `BookBackend`: all of it, for which has to be signed."""
@@ -253,9 +224,9 @@ class KucoinBackend:
         try:
             told = _decode(text)
             topic = str(told.get("topic") or "")
-            if topic.startswith(_TRADES):
+            if topic.startswith(self.trades_topic):
                 return Push.OTHER, (_trade(told["data"]),)
-            if not topic.startswith(_BOOKS):
+            if not topic.startswith(self.books_topic):
                 return kinds.get(str(told.get("type")), Push.OTHER), ()
             row = told["data"]
             sides = row["changes"]
@@ -266,14 +237,6 @@ class KucoinBackend:
             return Push.OTHER, (book,)
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"prices cannot be read: {error}") from error
-
-    def book_sum(self, bids: BookRows, offers: BookRows) -> str:
-        """There is none: numbers tell a gap."""
-        return ""
-
-
-def _topic(kind: str, topic: str, symbols: str, wall_ns: int) -> str:
-    return _encode({"id": str(wall_ns // NS_PER_MS), "type": kind, "topic": f"{topic}{symbols}"}).decode()
 
 
 def _trade(row: Row) -> TradeFact:

@@ -5,10 +5,10 @@ from common.exchange.faults import Kind, lacking
 from common.exchange.gateways import Side
 from common.exchange.order import CANCELED
 from common.exchange.rest import RestGateway
+from common.exchange.tokens import Tokens
 from common.exchange.venue import Venue
 from common.venues.kucoin.simulated.rest import KucoinRestApi
 from common.venues.kucoin.simulated.rows import order_name
-from common.venues.kucoin.simulated.tokens import Tokens
 from common.venues.kucoin.simulated.websocket import KucoinWebSocket
 
 _FURTHER = frozenset({Kind.BLIND, Kind.BARRED})

@@ -34,6 +34,8 @@ from common.exchange.order import (
     Terms,
 )
 from common.exchange.rest import LAST, Json, Parameters, RestError, RestRequest, Route, Trouble
+from common.exchange.tokens import Tokens
+from common.exchange.topics import PING_INTERVAL_MS, PING_TIMEOUT_MS
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.kucoin.simulated.rows import (
@@ -48,7 +50,6 @@ from common.venues.kucoin.simulated.rows import (
     order_row,
     symbol_row,
 )
-from common.venues.kucoin.simulated.tokens import PING_INTERVAL_MS, PING_TIMEOUT_MS, Tokens
 
 VALID_NS = 5 * NS_PER_S
 """A request whose KC-API-TIMESTAMP is further off than that is refused."""

@@ -1,7 +1,6 @@
-"""The tokens that a WebSocket of KuCoin is opened with: asked for over REST, good for a day.
+"""The tokens that a venue's WebSocket is opened with: asked for over REST, good for a day.
 
-Source: KuCoin documentation as stored 2025-11-29, WebSocket, authentication; that a token lives for 24 hours is told
-by KuCoin's support alone.
+What was given out is lost with the simulated exchange's process, as its connections are.
 """
 
 import base64
@@ -11,7 +10,6 @@ from common.exchange.venue import Venue
 from common.instant import NS_PER_S, Instant
 
 TOKEN_NS = 86_400 * NS_PER_S
-PING_INTERVAL_MS, PING_TIMEOUT_MS = 18_000, 10_000
 
 
 class Tokens:
