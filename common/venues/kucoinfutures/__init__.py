@@ -1,0 +1,1 @@
+"""KuCoin Futures, which publishes no FIX: a bridge speaks it for the venue."""
