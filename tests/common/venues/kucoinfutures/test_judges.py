@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from common.exchange.order import BUY, LIMIT, SELL, Terms
-from common.messages import Answer, Ask
-from common.venues.registry import find_rest
-from common.venues.rest import RestSettings
 from tests.common.exchange.harness import World
 from tests.common.venues.judged import Bench, Judged, aim_kucoin, edit_in_place, opened, options
-from tests.common.venues.kucoinfutures.rig import KEYS, KUCOIN_FUTURES, OTHER_SYMBOL, SYMBOL, D
+from tests.common.venues.kucoinfutures.rig import KUCOIN_FUTURES, SYMBOL, D
 from tests.common.venues.served import Served
 
 PERPETUAL = "BTC/USDT:USDT"
@@ -30,7 +27,7 @@ def aim_futures(exchange: Any, served: Served) -> None:
 FUTURES = Judged(
     "kucoinfutures", KUCOIN_FUTURES,
     options(
-        uta=False, partner={}, watchOrderBook={"snapshotDelay": 0},
+        uta=False, hf=True, partner={}, watchOrderBook={"snapshotDelay": 0},
         fetchMarkets={"types": ["swap"], "fetchTickersFees": False},
     ),
     aim_futures, "clientOid", edit_in_place,
@@ -171,62 +168,3 @@ def test_the_book_is_watched(bench: Bench) -> None:
     asks = bench.watch(watch)
     assert asks[-1] == [65010.5, 50] and asks[0][1] == 20
     assert len(asks) == len(set(map(tuple, asks)))
-
-
-def test_the_account_s_side_tells_contracts_and_their_orders_and_fills(bench: Bench) -> None:
-    url = f"http://127.0.0.1:{bench.served.port('rest')}"
-    rest: Any = find_rest("kucoinfutures")(RestSettings("x", url, KEYS, 5000))
-    rest.api.throttle = lambda cost=None: None
-    client = bench.client
-
-    def ask(what: str, **more: Any) -> Answer:
-        answer: Answer = rest.ask(Ask("x", 1, what, **{"symbol": SYMBOL, **more}))
-        assert not answer.failed, answer.text
-        return answer
-
-    made = client.create_order(PERPETUAL, "limit", "sell", 25, 65_000, {"clientOid": "a1", **CROSS})
-    client.create_order("ETH/USDT:USDT", "limit", "buy", 3, 3_000, {"clientOid": "e1", **CROSS})
-    stranger(bench.world, BUY, "10", "65000")
-    assert ask("positions", symbol="").positions == ((SYMBOL, D(-10)),)
-    (row,) = ask("open_orders").orders
-    assert (row.cl_ord_id, row.order_qty, row.cum_qty, row.symbol, row.side) == ("a1", D(25), D(10), SYMBOL, "2")
-    assert {row.cl_ord_id for row in ask("open_orders", symbol="").orders} == {"a1", "e1"}
-    for by in ({"cl_ord_id": "a1"}, {"order_id": made["id"], "cl_ord_id": "a1"}):
-        found = ask("order", **by).order
-        assert found is not None and (found.ord_status, found.order_id) == ("1", made["id"])
-    absent = ask("order", cl_ord_id="nosuch")
-    assert absent.not_found and absent.venue_ns > 0 and absent.error_code == 100_001
-    (fill,) = ask("trades", order_id=made["id"]).trades
-    assert (fill.last_qty, fill.fee_qty, fill.fee_asset, fill.maker) == (D(10), D("0.52"), "USDT", True)
-    assert ask("history").trades == (fill,) and ask("history", symbol=OTHER_SYMBOL).trades == ()
-    ((asset, free, held),) = ask("balances", symbol="").balances
-    assert (asset, free + held) == ("USDT", 1_000_000 - D("0.52"))
-    assert held == D("162.5") + D("10.5"), "a tenth of what 25 contracts are worth, and of the 3 of the other"
-    (ticker,) = ask("ticker").tickers
-    assert (ticker.ask_px, ticker.ask_qty, ticker.bid_px, ticker.last_px) == (D(65_000), D(15), None, D(65_000))
-    assert ask("cancel", order_id=made["id"]).cancelled == 1
-    assert ask("cancel", order_id=made["id"]).cancelled == 0
-    assert ask("cancel_all", symbol="").cancelled == 1
-    rest.api.close()
-
-
-def test_trades_come_the_oldest_first_from_a_key_or_a_time_on_whole_over_pages_and_weeks(bench: Bench) -> None:
-    url = f"http://127.0.0.1:{bench.served.port('rest')}"
-    rest: Any = find_rest("kucoinfutures")(RestSettings("x", url, KEYS, 5000))
-    rest.api.throttle = lambda cost=None: None
-    world, take = bench.world, bench.world.core.venue.engine.take_from
-    long_ago = world.now._replace(wall_ns=world.now.wall_ns - 9 * 86_400 * 10**9)
-    order = world.core.venue.engine.place(
-        Terms("desk", "desk", "a1", SYMBOL, BUY, LIMIT, D(500), D(60_000)), long_ago
-    )  # fmt: skip
-    take(order, D(50), long_ago)
-    for _ in range(130):
-        take(order, D(1), world.now)
-    asked = {"symbol": SYMBOL, "since_ns": long_ago.wall_ns - 10**9}
-    told = rest.ask(Ask("x", 1, "trades", **asked))
-    assert [int(trade.trade_key) for trade in told.trades] == list(range(1, 132))
-    told = rest.ask(Ask("x", 1, "trades", symbol=SYMBOL, from_trade_key="130"))
-    assert [int(trade.trade_key) for trade in told.trades] == [130, 131]
-    told = rest.ask(Ask("x", 1, "trades", symbol=SYMBOL, order_id=world.core.venue.side.order_name(order.order_id)))
-    assert sum(trade.last_qty for trade in told.trades) == 180
-    rest.api.close()

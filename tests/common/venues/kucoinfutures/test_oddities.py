@@ -225,7 +225,7 @@ def test_08_fills_and_ended_orders_are_listed_span_by_span(rig: Rig, raw: RawCli
     assert len(naive) == 5, "of a week at most"
     told, targets = read_fills(raw, begin_ns)
     assert len(told) == 6 and len(targets) == 3 and SPAN_MS == 7 * DAY_S * 1000
-    assert {(fill.symbol, fill.qty) for fill in told} == {(SYMBOL, 1), (OTHER_SYMBOL, 1)}
+    assert {(fill.symbol, fill.qty) for fill in told} == {(SYMBOL, D(1)), (OTHER_SYMBOL, D(1))}
     page, names, calls = "", list[str](), 0
     while calls == 0 or page:
         call = raw.backend.ask_ended(raw.terms("x"), begin_ns, page, rig.now.wall_ns)
