@@ -571,7 +571,7 @@ class Engine:
         self._close_alone(order, ord_status, cause, now, asked)
         for other in list(self.state.lists.get(order.terms.list_id, {}).values()) if order.terms.list_id else ():
             if other.is_open:
-                self._close_alone(other, ord_status, Cause.LIST, now)
+                self._close_alone(other, ord_status, Cause.LIST, now, asked)
 
     def _close_alone(
         self, order: Order, ord_status: str, cause: Cause, now: Instant, asked: Asked | None = None

@@ -89,13 +89,14 @@ from common.orders.words import (
     RESTATED,
     TERMINAL_WORDS,
     is_over,
+    names_of_order,
     rejects_request,
 )
 from common.request_identity import UNREAD, command_identity, request_identity
 
 WRITER = "orders"
 
-FOLD_VERSION = 15
+FOLD_VERSION = 16
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -241,11 +242,17 @@ class Fold:
         """Every attempt that left in the message of this one: those of its list, where it is that of a list's first
         order."""
         first = self.books.by_id.get(sent_name(attempt, self.books.by_id))
-        if first is None or not first.list_number or first.attempt != attempt or first.number != first.list_number:
+        if first is None or first.attempt != attempt or first.number != first.list_number:
             return [attempt]
-        numbers = range(first.number, first.number + 1 + MOST_FURTHER_ORDERS)
-        orders = (self.books.orders.get((first.strategy, number)) for number in numbers)
-        return [each.attempt for each in orders if each is not None and each.list_number == first.list_number]
+        return [each.attempt for each in self._list_of(first)]
+
+    def _list_of(self, order: Order) -> list[Order]:
+        """Every order of its list that is in memory; it alone where it is of none."""
+        if not order.list_number:
+            return [order]
+        numbers = range(order.list_number, order.list_number + 1 + MOST_FURTHER_ORDERS)
+        found = (self.books.orders.get((order.strategy, number)) for number in numbers)
+        return [each for each in found if each is not None and each.list_number == order.list_number]
 
     def _is_name_taken(self, command: NewOrder) -> bool:
         """Whether the name is another order's, in memory or out of it: a second one would take its place."""
@@ -510,20 +517,34 @@ class Fold:
     def _unreadable(self, record: Record, inbound: Inbound, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
         venue = inbound.account
-        by_id, place = self.books.by_id, (venue, event.symbol, event.order_id)
-        order = by_id.get(event.cl_ord_id) or by_id.get(event.orig_cl_ord_id) or self.books.order_of(*place)
-        if order is None or order.account != venue:
+        orders = self._spoken_of(venue, event)
+        if not orders:
             subject = f"order {event.cl_ord_id or event.orig_cl_ord_id or event.order_id}"
             self._differs(venue, subject, "not in memory", event.why, "nothing of it counts; asks for trades")
             self._open_gaps(record, self.books.session(inbound.session, venue))
             self.books.account(venue).missed_lsn = record.lsn
             self._changes.append(Missed(venue))
-            return
-        request = order.requests.get(event.cl_ord_id) or order.lingering.get(event.cl_ord_id)
-        if request is not None:
-            request.answered = True
-        self._ambiguous(record, order, event.cl_ord_id)
-        self._doubt(record, order, event.why)
+        for order, name in orders:
+            request = order.requests.get(name) or order.lingering.get(name)
+            if request is not None:
+                request.answered = True
+            self._ambiguous(record, order, name)
+            self._doubt(record, order, event.why)
+
+    def _spoken_of(self, venue: str, event: Unreadable) -> list[tuple[Order, str]]:
+        """The orders that it may be about, each with the ClOrdID(11) that it names. A cancel's name stands in what is
+        told of each order of a list, and what answers the message of a list may name one of them alone."""
+        by_id, name = self.books.by_id, event.cl_ord_id
+        named = [by_id.get(name), by_id.get(event.orig_cl_ord_id)]
+        found = [each for each in named if each is not None]
+        if not found and (by_order_id := self.books.order_of(venue, event.symbol, event.order_id)) is not None:
+            found = [by_order_id]
+        spoken_of = {order.name: (order, name) for order in found}
+        for order in found:
+            if order.legs[0].owner == name and order.legs[0].is_unheard:
+                mates = [each for each in self._list_of(order) if each.legs[0].is_unheard]
+                spoken_of |= {each.name: (each, each.legs[0].owner) for each in mates}
+        return [(order, its_name) for order, its_name in spoken_of.values() if order.account == venue]
 
     def _doubt(self, record: Record, order: Order, why: str) -> None:
         """What the venue said about the order cannot be taken as it is: ask."""
@@ -534,7 +555,11 @@ class Fold:
 
     def _find(self, venue: str, report: ExecutionReport) -> Order | None:
         by_id = self.books.by_id
-        order = by_id.get(report.cl_ord_id) or by_id.get(report.orig_cl_ord_id)
+        first, second = names_of_order(report)
+        order = by_id.get(first) or by_id.get(second)
+        if order is not None and order.list_number and first and first not in order.ids:
+            # A cancel of one order of a list ends all of them, and its name stands in what is told of each.
+            order = None
         if order is None and report.order_id:
             order = self.books.order_of(venue, report.symbol, report.order_id)
         return order if order is not None and order.account == venue else None
@@ -676,7 +701,7 @@ class Fold:
         """Somebody else's order on our account, or one of ours that has left memory: its fills move the position all
         the same."""
         books = self.books
-        ours = books.forgotten_order(venue, report.cl_ord_id, report.orig_cl_ord_id)
+        ours = books.forgotten_order(venue, *names_of_order(report))
         told = (
             believed_of_stranger(books.ledger.with_side(venue, report))
             if ours is None

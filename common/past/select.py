@@ -35,6 +35,7 @@ from common.messages import (
     Verdict,
     Withdrawn,
 )
+from common.orders.words import tells_end
 from common.past.words import fix_text, kind_name, payload_of
 
 _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -184,6 +185,9 @@ class OrderTrail:
         match event:
             case ExecutionReport() | CancelRejected():
                 names = {event.cl_ord_id, event.orig_cl_ord_id} - {""}
+                if isinstance(event, ExecutionReport) and tells_end(event) and event.orig_cl_ord_id:
+                    # A cancel's name stands in the report of each order of a list.
+                    names = {event.orig_cl_ord_id}
                 ours = not self.ids.isdisjoint(names)
                 if ours and event.order_id:
                     self.order_ids.add(event.order_id)

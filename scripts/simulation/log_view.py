@@ -169,9 +169,9 @@ class LogView:
 
     def _report(self, record: Record, payload: Inbound, event: ExecutionReport) -> None:
         venue = payload.session
-        key = next(
-            (key for key in ((venue, event.cl_ord_id), (venue, event.orig_cl_ord_id)) if key in self._names), None
-        )
+        names = (venue, event.cl_ord_id), (venue, event.orig_cl_ord_id)
+        # One cancel's name may stand in the reports of several orders of a list.
+        key = next((key for key in (names[::-1] if event.exec_type == "4" else names) if key in self._names), None)
         by_id = self._order_ids.get((venue, event.symbol, event.order_id))
         if key is None and by_id is None:
             return

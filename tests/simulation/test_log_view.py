@@ -10,9 +10,11 @@ from common.messages import (
     Answer,
     Ask,
     Attempt,
+    CancelOrder,
     ExecutionReport,
     GapFilled,
     Inbound,
+    ListedOrder,
     NewOrder,
     Outbound,
     SessionChanged,
@@ -102,3 +104,21 @@ def test_nothing_is_said_again_of_a_number_that_was_not_written() -> None:
     checkers._highest["here", 1] = 7
     with pytest.raises(Violation, match="resent-is-released"):
         checkers._session_writes("here", fill)
+
+
+def test_a_cancel_s_name_in_the_report_of_another_order_of_its_list_ends_that_one() -> None:
+    view, terms = LogView({"here": 0}), Terms("1", "2", Decimal(1), Decimal(1))
+    listed = NewOrder(
+        Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", terms, "a-1", SENT_NS, contingency="1",
+        further=(ListedOrder(terms, Attempt(1, 2), "a-2"),),
+    )  # fmt: skip
+    cancel = CancelOrder(
+        Attempt(1, 3), "alpha", 3, "here", "BTCUSDT", "1", "a-3", "a-1", "", "alpha", 1, Decimal(1)
+    )
+    view.fold(_record(1), Outbound("here", 1, 3, 7, "E", RAW, listed))
+    view.fold(_record(2), Outbound("here", 1, 3, 8, "F", RAW, cancel))
+    for lsn, name in ((3, "a-1"), (4, "a-2")):
+        ended = ExecutionReport("a-3", name, "", "", "4", "4", "BTCUSDT", "1", None, None, ZERO, ZERO, None, None)
+        view.fold(_record(lsn), Inbound("here", 1, 3, lsn, "8", b"", ended))
+    view.fold(_record(5), SessionChanged("here", 1, 4, SessionState.CAUGHT_UP, 9, 9))
+    assert view.unheard("here", 4) == []

@@ -10,6 +10,7 @@ import pytest
 from common.journal import Entry, Log, OsFiles, Reader
 from common.messages import (
     Attempt,
+    CancelOrder,
     Decision,
     Discrepancy,
     ExecutionReport,
@@ -159,6 +160,28 @@ def test_an_order_of_a_list_has_the_message_of_the_list_in_its_story(tmp_path: P
     )
     (step,) = story(reader, OrderTrail.of(name, reader))
     assert step.what == "order maker/7 sent to generic: buy 0.01 BTCUSDT at 65000, then sell 0.01 BTCUSDT at 70000"
+
+
+def test_the_cancel_of_a_list_tells_in_each_story_of_that_order_alone(tmp_path: Path) -> None:
+    qty, zero = Decimal("0.01"), Decimal(0)
+    listed = msgspec.structs.replace(
+        order(7, "toxvb9-7"), contingency="1", further=(ListedOrder(order(8, "b").terms, Attempt(1, 8), "toxvb9-8"),)
+    )
+    cancel = CancelOrder(
+        Attempt(1, 9), "maker", 9, "generic", "BTCUSDT", "1", "toxvb9-9", "toxvb9-7", "1", "maker", 7, qty
+    )
+    ended: list[Payload] = [
+        Inbound("generic", 1, 1, number, "8", b"", ExecutionReport(
+            "toxvb9-9", name, str(number), "", "4", "4", "BTCUSDT", "1", qty, None, zero, zero, zero, zero
+        ))
+        for number, name in ((5, "toxvb9-7"), (6, "toxvb9-8"))
+    ]  # fmt: skip
+    sent: list[Payload] = [
+        Outbound("generic", 1, 1, 2, "E", b"", listed), Outbound("generic", 1, 1, 3, "F", b"", cancel)
+    ]  # fmt: skip
+    reader = journal_of(tmp_path, *(("session@generic", payload) for payload in (*sent, *ended)))
+    assert [step.record.lsn for step in story(reader, OrderTrail.of("maker/7", reader))] == [2, 3, 4]
+    assert [step.record.lsn for step in story(reader, OrderTrail.of("maker/8", reader))] == [2, 5]
 
 
 @pytest.mark.parametrize("name", ["maker/7", "toxvb9-7"])

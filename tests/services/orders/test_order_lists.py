@@ -19,10 +19,13 @@ from common.messages import (
     Reason,
     RequestRejected,
     Terms,
+    Unreadable,
     Withdrawn,
 )
+from common.orders.books import Bounds
+from common.orders.index import Index
 from common.request_identity import request_identity
-from tests.services.orders.harness import D, Ring
+from tests.services.orders.harness import D, Forgetful, Ring
 
 LIMIT = Terms("2", "2", D(1), D(110), instructions=POST_ONLY)
 STOP = Terms("2", "3", D(1), stop_px=D(90))
@@ -121,6 +124,46 @@ def test_a_cancel_of_all_reaches_every_order_of_a_list(ring: Ring) -> None:
     ring.request(CancelAllRequest(0, 3))
     wished = {each.orig_cl_ord_id for each in ring.commands if isinstance(each, CancelOrder)}
     assert wished == {one.cl_ord_id, other.cl_ord_id}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_cancel_of_one_whose_name_stands_in_the_reports_of_all_ends_each(ring: Ring, first: int) -> None:
+    """As rest-api.md of Binance prints the end of a list: one clientOrderId, each origClientOrderId its own."""
+    orders = sent(ring)
+    for each in orders:
+        ring.report(each, "0", "0")
+    ring.request(CancelRequest(0, 3, 1))
+    cancel: CancelOrder = ring.last(CancelOrder)
+    ring.sent(cancel)
+    for each in (orders[first], orders[1 - first]):
+        ring.report(each, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=each.cl_ord_id)
+    assert states(ring) == {1: "CANCELED", 2: "CANCELED"}
+    books = ring.core.books
+    assert [books.orders["s", each.number].leg.order_id for each in orders] == [f"V{o.cl_ord_id}" for o in orders]
+
+
+def test_what_is_told_again_of_an_order_that_has_left_memory_is_not_its_list_mate_s() -> None:
+    ring = Forgetful(Index(), Bounds(closed_orders=0))
+    one, other = sent(ring)
+    for each in (one, other):
+        ring.report(each, "0", "0")
+    ring.request(CancelRequest(0, 3, 1))
+    cancel: CancelOrder = ring.last(CancelOrder)
+    ring.sent(cancel)
+    for _ in range(2):
+        ring.report(other, "4", "4", cl_ord_id=cancel.cl_ord_id, orig_cl_ord_id=other.cl_ord_id)
+        assert states(ring) == {1: "PENDING_CANCEL"}
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_an_answer_to_the_list_that_cannot_be_read_is_one_to_each_of_its_orders(ring: Ring, heard: bool) -> None:
+    one, _ = sent(ring)
+    if heard:
+        ring.report(one, "0", "0")
+    ring.told("generic", Unreadable(one.cl_ord_id, "", "", "BTCUSDT", "no count", one.attempt))
+    assert states(ring) == ({1: "NEW", 2: "PENDING_NEW"} if heard else {1: "UNKNOWN", 2: "UNKNOWN"})
+    answered = [order.legs[0].answered for order in ring.core.books.orders.values()]
+    assert answered == ([False, False] if heard else [True, True])
 
 
 def test_an_order_of_a_list_is_not_amended(ring: Ring) -> None:

@@ -164,7 +164,9 @@ class BinanceOrders(BinanceGateway):
             return self._fill(order, terms, change)
         if type(change) is Closed:
             if change.ord_status == "4":
-                names = names or f"11={self._venue.unique()}\x0141={terms.cl_ord_id}\x01"
+                # Of a list each order is told under the name of the request that was for one of them.
+                name = self._venue.unique() if asked is None or not asked.cl_ord_id else asked.cl_ord_id
+                names = f"11={name}\x0141={terms.cl_ord_id}\x01"
             reason = _EXPIRY_REASON.get(Cause(change.cause), "")
             why = f"25056={reason}\x01" if reason and change.ord_status != "4" else ""
             if change.cause == Cause.SELF_TRADE:

@@ -318,9 +318,10 @@ def test_20_one_end_or_cancel_is_told_for_every_order_and_a_refusal_for_the_list
     command = exit_list(desk)
     desk.say(desk.sides.dialect.encode_list(command, 0))
     limit, stop = command.orders
-    _, events = desk.cancel(limit)
-    ended = {e.orig_cl_ord_id: e.exec_type for e in events if isinstance(e, ExecutionReport)}
-    assert ended == {limit.cl_ord_id: "4", stop.cl_ord_id: "4"}, "one cancel, and two orders are gone"
+    cancel, events = desk.cancel(limit)
+    ended = {e.orig_cl_ord_id: (e.exec_type, e.cl_ord_id) for e in events if isinstance(e, ExecutionReport)}
+    named = ("4", cancel.cl_ord_id)
+    assert ended == {limit.cl_ord_id: named, stop.cl_ord_id: named}, "one cancel, and both orders are gone"
     assert split(raws(desk, b"N")[-1])[b"431"] == b"6", "of the list as a whole"
     again = structs.replace(exit_list(desk), cl_ord_id=desk.sides.next_name())
     desk.say(desk.sides.dialect.encode_list(again, 0))
