@@ -385,8 +385,11 @@ def _reference(p: Proposal) -> Refusal | None:
 
 
 def _collar(p: Proposal) -> Refusal | None:
-    """A limit against the reference; that of a stop order against its stop price, at which the market will be then."""
-    price, reference, ratio = p.price, p.terms.stop_px or p.reference.price, p.rules.price_collar_ratio
+    """A limit against the reference; that of a stop order against its stop price, at which the market will be then,
+    unless it is reached already: then it may wake at once.
+    """
+    sleeps = p.terms.stop_px is not None and not _is_reached(p)
+    price, reference, ratio = p.price, p.terms.stop_px if sleeps else p.reference.price, p.rules.price_collar_ratio
     if price is None or reference is None or p.reduces:
         return None
     if abs(price - reference) > reference * ratio:
@@ -397,13 +400,19 @@ def _collar(p: Proposal) -> Refusal | None:
     return None
 
 
+def _is_reached(p: Proposal) -> bool:
+    """Whether the stop price is reached already by the reference."""
+    stop_px, reference = p.terms.stop_px, p.reference.price
+    if stop_px is None or reference is None:
+        return False
+    waits_for_rise = (p.side == SIDE_BUY) is not p.terms.take_profit
+    return reference >= stop_px if waits_for_rise else reference <= stop_px
+
+
 def _stop_side(p: Proposal) -> Refusal | None:
     """A stop order whose price is reached already, at a venue where it would wait for the other direction then."""
     stop_px, reference = p.terms.stop_px, p.reference.price
-    if not p.rules.stops_by_market or p.is_amendment or stop_px is None or reference is None:
-        return None
-    waits_for_rise = (p.side == SIDE_BUY) is not p.terms.take_profit
-    if (reference < stop_px) if waits_for_rise else (reference > stop_px):
+    if not p.rules.stops_by_market or p.is_amendment or stop_px is None or reference is None or not _is_reached(p):
         return None
     reached = f"stop price {shown(stop_px)} is reached at {shown(reference)} already"
     text = f"{reached}: {p.venue} would wait for the other direction"

@@ -93,6 +93,14 @@ CASES = [
     ("stop IOC", {"ord_type": "3", "price": None, "stop_px": "101", "time_in_force": "3"}, Reason.UNSUPPORTED, "", ""),
     ("stop post only", {"ord_type": "4", "stop_px": "101", "instructions": "6"}, Reason.UNSUPPORTED, "", ""),
     ("limit far from the stop", {"ord_type": "4", "stop_px": "200"}, Reason.PRICE_COLLAR, "100.00", "190..210"),
+    ("target reached, limit to sell far below", {
+        "side": "2", "ord_type": "4", "stop_px": "50", "price": "48", "further": {"take_profit": True},
+    }, Reason.PRICE_COLLAR, "48", "95..105"),
+    ("target reached, limit to buy far above", {
+        "ord_type": "4", "stop_px": "200", "price": "205", "further": {"take_profit": True},
+    }, Reason.PRICE_COLLAR, "205", "95..105"),
+    ("stop reached, limit far away", {"ord_type": "4", "stop_px": "50", "price": "52"}, Reason.PRICE_COLLAR, "52",
+     "95..105"),
     ("amount with a limit", {"cash": "100"}, Reason.UNSUPPORTED, "", ""),
     ("no amount", {"cash": "0", "price": None}, Reason.BAD_QUANTITY, "0", ""),
     ("endless amount", {"cash": "Infinity", "price": None}, Reason.BAD_QUANTITY, "Infinity", ""),
