@@ -1,8 +1,11 @@
-"""The worker of an actor that has programs run beside it."""
+"""Programs that are run beside a process, at the least priority: for an actor its worker, for others one to look after.
+"""
 
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -10,24 +13,51 @@ import msgspec
 from common.actor.parent import die_with
 from common.actor.programs import ProgramEnded, RunProgram
 
-LONGEST_S = 300.0
+LONGEST_S = 1800.0
+"""A program that takes longer hangs: at the least priority beside a busy machine one may take many minutes."""
+
 LEAST_PRIORITY = 19
 MOST_OUTPUT_CHARS = 64_000
+_TOO_LONG = f"it did not end within {LONGEST_S:g} s"
 
 
 def run_program(call: msgspec.Struct) -> ProgramEnded:
     """The worker's function: run the program of a `RunProgram` at the least priority, and wait for it."""
     assert isinstance(call, RunProgram)
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", call.module, *call.arguments],
-            capture_output=True, text=True, timeout=LONGEST_S, check=False,
-            preexec_fn=partial(_stand_back, os.getpid()),
-        )  # fmt: skip
+        program = ProgramBeside(call)
     except (OSError, subprocess.SubprocessError) as error:
         return ProgramEnded(False, str(error))
-    said = done.stdout if done.returncode == 0 else done.stderr
-    return ProgramEnded(done.returncode == 0, said.strip()[-MOST_OUTPUT_CHARS:])
+    return program.ended(LONGEST_S) or program.end(_TOO_LONG)
+
+
+class ProgramBeside:
+    """A program that runs beside this thread, and ends with it at the latest."""
+
+    def __init__(self, call: RunProgram) -> None:
+        """Start it. Raises OSError, subprocess.SubprocessError."""
+        self._began_s = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", call.module, *call.arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=partial(_stand_back, os.getpid()),
+        )  # fmt: skip
+
+    def ended(self, wait_s: float = 0.0) -> ProgramEnded | None:
+        """How it ended, within `wait_s` from now; None while it runs. One that takes longer than `LONGEST_S` is killed.
+        """
+        try:
+            out, err = self._process.communicate(timeout=wait_s)
+        except subprocess.TimeoutExpired:
+            return self.end(_TOO_LONG) if time.monotonic() - self._began_s > LONGEST_S else None
+        ok = self._process.returncode == 0
+        return ProgramEnded(ok, (out if ok else err).strip()[-MOST_OUTPUT_CHARS:])
+
+    def end(self, why: str) -> ProgramEnded:
+        """Kill it, and wait until it is gone; `why` is what is told of it."""
+        self._process.kill()
+        with suppress(OSError, ValueError):
+            self._process.communicate()
+        return ProgramEnded(False, why)
 
 
 def _stand_back(parent: int) -> None:

@@ -13,10 +13,11 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from common.actor.process import begin_collecting
+from common.actor.process import begin_collecting, read_clocks
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
 from common.config import Config, ConfigError, load
 from common.exit_status import ExitStatus
+from common.instant import NS_PER_S
 from common.journal import JournalError, NotThere, OsFiles, Reader
 from common.journal.errors import NoneLoads, ReadFailed
 from common.journal.frames import Record
@@ -30,12 +31,21 @@ from common.journal.snapshots import (
     prune_snapshots,
     read_snapshot,
     snapshot_folder,
+    trusted_lsn,
     write_snapshot,
 )
 from common.messages import Kind, StateHash
 
+FOLDS_ALL = "orders"
+"""The actor that folds the whole log: what its snapshots stand on was read and verified by whoever made them."""
+
 FAR_APART = 10
 """Of old snapshots for the past those stay that are so many rounds apart: what is far back is folded from one of them.
+"""
+
+LONGEST_FOLD_NS = 300 * NS_PER_S
+"""So long a program folds at most before it writes what it has come to: well within `run_program.LONGEST_S`, so that
+one after another gets along a log of any length, however busy the machine is.
 """
 
 
@@ -114,6 +124,12 @@ def load_newest(
     if older is None and upto_lsn is None:
         raise NoneLoads(folder, name, unread.at.lsn, unread.fold_version, reader.first_lsn())
     return older
+
+
+def verified_before(config: Config) -> int:
+    """Up to which record nobody who opens the configured journal need verify it again: where the newest snapshot of the
+    actor stands that folds the whole log. See `trusted_lsn`."""
+    return trusted_lsn(config.journal_folder, OsFiles(), FOLDS_ALL)
 
 
 def older_state(
@@ -238,16 +254,7 @@ def make_snapshot(
     files = OsFiles()
     reader = Reader(config.journal_folder, files)
     folder = snapshot_folder(config.journal_folder)
-    last = reader.durable_lsn()
-    last = last if upto_lsn is None else min(last, upto_lsn)
-    witness = Witness(name, state)
-    while state.lsn < last:
-        records = reader.read(state.lsn + 1, last)
-        if not records:
-            break
-        for record in records:
-            witness.apply(record)
-    witness.check()
+    fold_on(name, state, reader, upto_lsn)
     if state.lsn:
         at = reader.link_at(state.lsn)
         made = Snapshot(name, at, state.digest(), state.dump(), state.fold_version)
@@ -261,6 +268,24 @@ def make_snapshot(
             )
         prune_snapshots(folder, files, name, keep, reader)
     return state.lsn
+
+
+def fold_on(
+    name: str, state: Foldable, reader: Reader, upto_lsn: int | None = None, longest_ns: int | None = None
+) -> None:
+    """Fold `state` on to the end of the durable log, or to `upto_lsn` where that comes first, or for `longest_ns`,
+    beside the hashes that the actor `name` wrote. Raises StateDiffers, and what the log's reader raises."""
+    last = reader.durable_lsn()
+    last = last if upto_lsn is None else min(last, upto_lsn)
+    until_ns = None if longest_ns is None else read_clocks().boot_ns + longest_ns
+    witness = Witness(name, state)
+    while state.lsn < last and (until_ns is None or read_clocks().boot_ns < until_ns):
+        records = reader.read(state.lsn + 1, last)
+        if not records:
+            break
+        for record in records:
+            witness.apply(record)
+    witness.check()
 
 
 def loadable_lsns(config: Config, name: str, load: Callable[[bytes], Foldable], known: frozenset[int]) -> list[int]:
@@ -325,20 +350,22 @@ def run_snapshot_program(
 ) -> int:
     """Make one snapshot of the actor `name`, going on from `newest`, and print what was made; the exit status.
 
-    `loader` gives what makes a state of a snapshot's bytes. `upto_lsn` makes durable what the actor keeps beside its
-    snapshots, and says how far that goes: no snapshot goes further. With `for_the_past` as many are kept as the
-    configuration says, and of older ones some, for somebody to look at the past; else what a start may need.
+    It folds for `LONGEST_FOLD_NS` at most. `loader` gives what makes a state of a snapshot's bytes.
+    `upto_lsn` makes durable what the actor keeps beside its snapshots, and says how far that goes: no snapshot goes
+    further. With `for_the_past` as many are kept as the configuration says, and of older ones some, for somebody to
+    look at the past; else what a start may need.
     """
     begin_collecting()
     try:
         config = load()
-        beside = None if upto_lsn is None else upto_lsn(config)
         state = newest(config)
         # It was loaded from a snapshot, where it is no empty one.
         begun = state.lsn
+        beside = None if upto_lsn is None else upto_lsn(config)
+        fold_on(name, state, Reader(config.journal_folder, OsFiles()), beside, LONGEST_FOLD_NS)
         own = config.stack.journal
         keep = Keeping(own.past_snapshots, FAR_APART * own.snapshot_records) if for_the_past else FOR_A_START
-        lsn = make_snapshot(config, name, state, beside, loader(config), keep)
+        lsn = make_snapshot(config, name, state, state.lsn, loader(config), keep)
         made = Made(lsn, loadable_lsns(config, name, loader(config), frozenset((begun, lsn))))
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -18,21 +18,28 @@ class FollowedLog(Log):
 
     @classmethod
     def begin(
-        cls, folder: Folder, files: Files, identity: bytes, *, segment_bytes: int = SEGMENT_BYTES
+        cls,
+        folder: Folder,
+        files: Files,
+        identity: bytes,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        trusted_lsn: int = 0,
     ) -> "FollowedLog":
         """Lock the folder (made where missing) and go on from what it holds of the journal `identity`.
 
-        Raises OtherJournal where it holds another one, or one that follows nobody; else what `Log.open` does.
+        `segment_bytes` and `trusted_lsn` are as for `Log.open`. Raises OtherJournal where it holds another one, or one
+        that follows nobody; else what `Log.open` does.
         """
-        return cls._opened(folder, files, segment_bytes, "disk", 0, lambda log: log._follow(identity))
+        return cls._opened(folder, files, segment_bytes, "disk", 0, lambda log: log._follow(identity, trusted_lsn))
 
-    def _follow(self, identity: bytes) -> None:
+    def _follow(self, identity: bytes, trusted_lsn: int) -> None:
         holds = bool(first_lsns(self._files, self.folder))
         if holds and claim_text(self.folder, self._files, FOLLOWING) is None:
             raise OtherJournal(self.folder, "a journal that follows no other host's")
         if not holds:
             write_claim(self.folder, self._files, FOLLOWING, f"journal {identity.hex()} of another host")
-        found = self._survey(0)
+        found = self._survey(trusted_lsn)
         if found is not None and found.identity != identity:
             raise OtherJournal(self.folder, f"what was followed of journal {found.identity.hex()}")
         self.identity = identity

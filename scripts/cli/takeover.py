@@ -17,6 +17,7 @@ import orjson
 from common.actor.control import is_held, is_running, operator
 from common.actor.core import STOOD_STILL_NS
 from common.actor.process import AlreadyRunning, take_lock
+from common.actor.snapshots import verified_before
 from common.config import Config, ReplicationMode, load
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
@@ -29,12 +30,14 @@ from common.past.words import time_text
 from common.replication.errors import Away, Fenced
 from common.replication.following import Following
 from common.replication.nats_stream import NatsStream
+from common.replication.port import ReplicatedLog
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, checked, progress
 from scripts.cli.replication import opened_stream
+from scripts.cli.warming import Warming
 from services.session.emergency import SUFFIX as EMERGENCY
 
-STANDBY: Final = "standby"
+LOCK_NAME: Final = "standby"
 POLL_S: Final = 0.1
 MARK_S: Final = 1.0
 END_S: Final = 10.0
@@ -57,19 +60,25 @@ class _Ended(Exception):
 def standby(journal_id: str | None) -> None:
     """Follow the journal of the host that trades, in this host's own folder, until SIGTERM or Ctrl-C.
 
-    With it a `takeover` here has little left to read. Nothing is traded and nothing asked of a venue meanwhile. A
-    journal that this host wrote itself before is moved aside, and kept.
+    With it a `takeover` here has little left to read, and the start behind that little left to fold: each time the log
+    has grown by `snapshot_records` the snapshots are made that a running stack would make, and the indexes with them.
+    It says how far it follows and up to which record it is warm. Nothing is traded and nothing asked of a venue
+    meanwhile. A journal that this host wrote itself before is moved aside, and kept.
     """
     config = load()
     _refuse_beside_a_stack(config)
     try:
-        held = take_lock(config.paths.run, STANDBY)
+        held = take_lock(config.paths.run, LOCK_NAME)
     except AlreadyRunning as error:
         raise CommandError(str(error), ExitStatus.REFUSED) from error
     try:
         with _the_stream(config, journal_id) as (stream, identity), _followed(config, identity) as log:
-            with contextlib.suppress(_Ended), _until_told():
-                _follow(stream, log)
+            warming = Warming.of_folder(config)
+            try:
+                with contextlib.suppress(_Ended), _until_told():
+                    Standby(stream, log, warming).run()
+            finally:
+                warming.end()
             click.echo(f"Followed up to record {log.last_lsn}.")
     finally:
         os.close(held)
@@ -88,27 +97,49 @@ def _until_told() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _follow(stream: NatsStream, log: FollowedLog) -> None:
-    """Until it is ended; servers that are away are waited for."""
-    following: Following | None = None
-    away, marked_s = "", 0.0
-    while True:
-        try:
-            following = following or Following(stream, log)
-            if not following.catch_up():
-                time.sleep(POLL_S)
-        except Away as error:
-            if not away:
-                click.echo(f"The stream is away: {error}", err=True)
-            away = str(error)
-            time.sleep(10 * POLL_S)
-            continue
-        if away or not marked_s:
-            click.echo(f"{log.folder}: follows up to record {log.last_lsn}, term {following.chain.term}.")
-        away = ""
-        if time.monotonic() - marked_s > MARK_S:
-            marked_s = time.monotonic()
-            log.write_mark()
+class Standby:
+    """Follows until it is ended; servers that are away are waited for."""
+
+    def __init__(self, stream: ReplicatedLog, log: FollowedLog, warming: Warming) -> None:
+        """`log` follows `stream`, and `warming` makes what a start of it begins with."""
+        self._stream = stream
+        self._log = log
+        self._warming = warming
+        self._marked_s = 0.0
+
+    def run(self) -> None:
+        """Until an exception ends it."""
+        following: Following | None = None
+        away, said = "", False
+        while True:
+            try:
+                following = following or Following(self._stream, self._log)
+                if not following.catch_up(lambda _at, _whole: self._between()):
+                    time.sleep(POLL_S)
+            except Away as error:
+                if not away:
+                    click.echo(f"The stream is away: {error}", err=True)
+                away = str(error)
+                time.sleep(10 * POLL_S)
+                self._between()
+                continue
+            if away or not said:
+                self._say()
+            away, said = "", True
+            self._between()
+
+    def _between(self) -> None:
+        """Between two messages: what has come is marked, so that programs see it, and a round goes on."""
+        now_s = time.monotonic()
+        if now_s - self._marked_s > MARK_S:
+            self._marked_s = now_s
+            self._log.write_mark()
+        if self._warming.look(self._log.last_lsn, now_s):
+            self._say()
+
+    def _say(self) -> None:
+        log = self._log
+        click.echo(f"{log.folder}: follows up to record {log.last_lsn}, term {log.term}; {self._warming.text}.")
 
 
 @click.command()
@@ -184,7 +215,9 @@ def _followed(config: Config, identity: str, *, yes: bool = True) -> Iterator[Fo
     folder = config.journal_folder
     _move_aside(config, identity, yes=yes)
     segment_bytes = config.stack.journal.segment_bytes
-    log = FollowedLog.begin(folder, OsFiles(), bytes.fromhex(identity), segment_bytes=segment_bytes)
+    log = FollowedLog.begin(
+        folder, OsFiles(), bytes.fromhex(identity), segment_bytes=segment_bytes, trusted_lsn=verified_before(config)
+    )
     try:
         yield log
     finally:
@@ -224,7 +257,7 @@ def _kept_name(folder: Path, last_lsn: int) -> Path:
 
 def _end_standby(config: Config, *, yes: bool) -> None:
     """Whoever follows in this folder gives it up. Raises CommandError."""
-    lock = config.paths.run / f"{STANDBY}.lock"
+    lock = config.paths.run / f"{LOCK_NAME}.lock"
     if is_held(lock):
         with contextlib.suppress(ProcessLookupError, ValueError):
             os.kill(int(lock.read_text().strip()), signal.SIGTERM)

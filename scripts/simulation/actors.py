@@ -10,6 +10,7 @@ import msgspec
 
 from common.actor.core import Core
 from common.actor.order_books import Folded as FoldedOrders
+from common.actor.snapshots import FOLDS_ALL
 from common.config import Config
 from common.exchange.history import MemoryHistory
 from common.fix.session_types import SequencePolicy
@@ -58,7 +59,6 @@ from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.configured import settings_of
 from services.exchange.core import ExchangeCore
-from services.journal.__main__ import SNAPSHOTS_OF
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.__main__ import book_sums
 from services.marketdata.books import FEED
@@ -168,7 +168,7 @@ def _journal(world: Stage) -> Actor:
             return Log.open(
                 JOURNAL_FOLDER, files, wall_ns=wall_ns, segment_bytes=own.segment_bytes,
                 durability=own.durability.value, reserve_bytes=own.reserve_bytes,
-                trusted_lsn=trusted_lsn(JOURNAL_FOLDER, files, SNAPSHOTS_OF),
+                trusted_lsn=trusted_lsn(JOURNAL_FOLDER, files, FOLDS_ALL),
             )  # fmt: skip
 
         return JournalCore(

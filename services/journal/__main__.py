@@ -4,18 +4,15 @@ import sys
 from functools import partial
 
 from common.actor.shell import Shell
+from common.actor.snapshots import verified_before
 from common.actor.start import run_actor, shell_for
 from common.config import Config, ReplicationConfig, ReplicationMode
 from common.instant import NS_PER_MS
 from common.journal import Log, OsFiles, Reader
 from common.journal.skipped import skip_record
-from common.journal.snapshots import trusted_lsn
 from common.messages import JournalRequest
 from services.journal.copy import CopyBounds
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
-
-SNAPSHOTS_OF = "orders"
-"""The actor whose snapshots spare the start a second look at old segments: it folds the whole log."""
 
 
 def copy_bounds(replication: ReplicationConfig) -> CopyBounds | None:
@@ -35,7 +32,7 @@ def build(config: Config) -> Shell:
             folder,
             files,
             wall_ns=wall_ns,
-            trusted_lsn=trusted_lsn(folder, files, SNAPSHOTS_OF),
+            trusted_lsn=verified_before(config),
             segment_bytes=own.segment_bytes,
             durability=own.durability.value,
             reserve_bytes=own.reserve_bytes,

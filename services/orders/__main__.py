@@ -3,20 +3,16 @@
 import sys
 from collections.abc import Sequence
 
-from common.actor.order_books import newest_books
 from common.actor.shell import Shell
-from common.actor.snapshots import start_beside
 from common.actor.start import connect_journal, run_actor, shell_for
 from common.config import Config
 from common.journal import OsFiles, Reader
 from common.left_out import Unfoldable
 from common.messages import MAX_ENTRY_BYTES, BoundedEntryRequest
 from common.orders.books import Books
-from common.orders.fold import FOLD_VERSION
-from common.orders.index import IntoIndex
 from common.orders.index_file import IndexFile, index_path
 from services.orders.core import OrdersCore
-from services.orders.make_snapshot import standing_before
+from services.orders.make_snapshot import standing_before, starting_books
 from services.orders.settings import orders_settings
 
 
@@ -38,21 +34,6 @@ def build(config: Config) -> Shell:
         if account.venue.rest is not None:
             shell.connect_push(f"account.{name}", config.endpoint(f"account.{name}"))
     return shell
-
-
-def starting_books(
-    config: Config, index: IndexFile, reader: Reader, unfoldable: Sequence[Unfoldable] = ()
-) -> Books:
-    """The newest snapshot's books whose forgotten orders are in the index; where there is none, empty ones as long as
-    the log still has everything, else the newest, and the index is known to lack what was forgotten before it.
-    `unfoldable` is left out.
-
-    Raises IndexFailed.
-    """
-    into = IntoIndex(index)
-    return start_beside(
-        index, FOLD_VERSION, lambda upto_lsn: newest_books(config, reader, upto_lsn, unfoldable, index, into), reader
-    )
 
 
 if __name__ == "__main__":

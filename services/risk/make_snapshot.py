@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from common.actor.filled_index import fill_index, follows
 from common.actor.snapshots import load_newest, run_snapshot_program, start_beside
 from common.config import Config
 from common.journal import OsFiles, Reader
@@ -71,12 +72,25 @@ def starting_state(
     )
 
 
+def newest(config: Config) -> RiskState:
+    """Where a snapshot goes on from. In a folder that follows another host's journal no risk writes the index: there
+    it is written first, from the state as it is folded on.
+
+    Raises JournalError, StateDiffers, OSError.
+    """
+    return fill_index(config, WRITER, _begin_filling) if follows(config) else newest_state(config)
+
+
+def _begin_filling(config: Config, index: IndexFile, reader: Reader) -> tuple[RiskState, None]:
+    return starting_state(config, index, reader), None
+
+
 if __name__ == "__main__":
     sys.exit(
         run_snapshot_program(
             WRITER,
             loader,
-            newest_state,
+            newest,
             lambda config: sync_index(index_path(config.journal_folder, WRITER)),
             for_the_past=True,
         )

@@ -34,8 +34,8 @@ from common.orders.index_file import IndexFile, index_path
 from common.venues.registry import find_dialect
 from scripts.journal.past import session_writers
 from scripts.torture.audit import Exchange
-from services.orders.__main__ import starting_books
 from services.orders.archive import Archive
+from services.orders.make_snapshot import starting_books
 from services.orders.settings import orders_settings
 from services.risk.make_snapshot import newest_state
 from services.risk.settings import risk_settings

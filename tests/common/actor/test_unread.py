@@ -20,7 +20,7 @@ from common.journal.frames import EPOCH
 from common.latch import Latch
 from common.orders.index_file import IndexFile, index_path, sync_index
 from scripts.bench.long_journal import write_long_journal
-from services.orders.__main__ import starting_books
+from services.orders.make_snapshot import starting_books
 from services.risk.make_snapshot import newest_state
 from services.session.make_snapshot import newest_folded
 from services.snapshots.survey import survey

@@ -55,8 +55,8 @@ class Host:
         except (NotRunning, NoAnswer, Refused):
             return {}
 
-    def until(self, holds: Callable[[], object]) -> None:
-        until_s = time.monotonic() + LONGEST_S
+    def until(self, holds: Callable[[], object], seconds: float = LONGEST_S) -> None:
+        until_s = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < until_s, (self.status("journal"), self.status("replicator"))
             time.sleep(0.02)

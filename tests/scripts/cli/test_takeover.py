@@ -2,22 +2,30 @@
 
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from common.config import CHECKOUT
 from common.exit_status import ExitStatus
-from common.journal import OsFiles, iterate
+from common.journal import OsFiles, Reader, iterate
 from common.journal.claims import FENCED, claim_text
+from common.orders.index_file import IndexFile, index_path
+from scripts.bench.long_journal import write_long_journal
 from scripts.cli import takeover as commands
 from scripts.cli.main import run
 from scripts.nats import NatsServers
+from services.orders.make_snapshot import starting_books
+from services.risk.make_snapshot import starting_state
 from services.session.emergency import SUFFIX as EMERGENCY
+from services.session.make_snapshot import newest_folded
 from tests.scripts.cli.test_replication import LONGEST_S, Host, Writer
 
 
@@ -103,6 +111,51 @@ def test_what_this_host_wrote_itself_is_kept_and_it_comes_back_by_following(
     before = list(iterate(folder, OsFiles()))
     assert run(["takeover", "--yes"]) == ExitStatus.NOT_ANSWERED
     assert list(iterate(folder, OsFiles())) == before
+
+
+def _is_there(folder: Path, pattern: str) -> bool:
+    return any(folder.glob(pattern))
+
+
+@pytest.mark.torture
+def test_a_standby_is_warm_however_it_ended_and_a_start_behind_the_takeover_begins_there(
+    servers: NatsServers, short_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = Host(short_folder / "a", servers, monkeypatch)
+    write_long_journal(first.config.journal_folder, 5000, 1_790_000_000_000_000_000)
+    first.spawn("journal")
+    first.spawn("replicator")
+    first.until(lambda: first.status("journal"))
+    assert run(["replication", "init"]) == ExitStatus.OK
+    first.until(lambda: first.status("replicator").get("lag_records") == 0)
+    second = Host(short_folder / "b", servers, monkeypatch)
+    monkeypatch.setenv("FIXRING__JOURNAL__SNAPSHOT_RECORDS", "1000")
+    folder, said = second.config.journal_folder, short_folder / "said"
+
+    command = [sys.executable, "-P", "-m", "scripts.cli.main", "standby"]
+
+    def follow_until(is_far: Callable[[], object]) -> "subprocess.Popen[bytes]":
+        """At the least priority each program takes its time beside other work on the machine."""
+        with said.open("ab") as out:
+            standby = subprocess.Popen(command, cwd=CHECKOUT, stdout=out)
+        second.until(is_far, 4 * LONGEST_S)
+        return standby
+
+    for left in ("index/orders.sqlite", "snapshots/orders*"):
+        killed = follow_until(partial(_is_there, folder, left))
+        killed.kill()
+        killed.wait()
+    standby = follow_until(lambda: re.search(rb"; warm up to record [5-9]\d{3} ", said.read_bytes()))
+    for name in list(first.processes):
+        first.end(name, signal.SIGKILL)
+    assert run(["takeover", "--yes"]) == ExitStatus.OK
+    assert standby.wait(LONGEST_S) == 0
+    reader, end = Reader(folder, OsFiles()), Reader(folder, OsFiles()).durable_lsn()
+    with closing(IndexFile(index_path(folder))) as index:
+        assert 5000 <= starting_books(second.config, index, reader).lsn < end and not index.made_anew
+    with closing(IndexFile(index_path(folder, "risk"))) as index:
+        assert 5000 <= starting_state(second.config, index, reader).lsn < end and not index.made_anew
+    assert 5000 <= newest_folded("generic", second.config).lsn < end
 
 
 def test_the_commands_say_where_they_have_no_place(

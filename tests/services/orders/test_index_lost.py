@@ -14,7 +14,7 @@ from common.journal import Entry, Log, OsFiles, Reader, salvage
 from common.orders.fills import Fill
 from common.orders.fold import FOLD_VERSION, WRITER
 from common.orders.index_file import IndexFile, IndexView, index_path, sync_index
-from services.orders.__main__ import starting_books
+from services.orders.make_snapshot import starting_books
 
 FILES = OsFiles()
 KIND = 300
@@ -99,7 +99,7 @@ def test_an_older_program_in_between_leaves_no_rows_of_its_own_to_a_newer_snapsh
     place, fill = ("generic", "BTCUSDT"), Fill("c", "1", Decimal(1), Decimal(100), Decimal(0), "", True)
     for version in (FOLD_VERSION, FOLD_VERSION - 1, FOLD_VERSION):
         index = IndexFile(life.index)
-        monkeypatch.setattr("services.orders.__main__.FOLD_VERSION", version)
+        monkeypatch.setattr("services.orders.make_snapshot.FOLD_VERSION", version)
         assert starting_books(life.config, index, Reader(life.journal, FILES)).lsn == 900
         assert index.covered_lsn == 900 and index.complete
         assert not index.fills((*place, "7"), 6000), "the log is read again from there"
