@@ -1,1 +1,1 @@
-"""Bitget Spot, which publishes no FIX: a bridge speaks it for the venue."""
+"""Bitget, which publishes no FIX: a bridge speaks it for the venue."""

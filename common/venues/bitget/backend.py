@@ -1,8 +1,12 @@
 """How Bitget is spoken to by a bridge: REST for what is asked and wanted, the private WebSocket for what happens.
 
-Source: Bitget API documentation, classic account, v2 spot, as stored 2025-11-30. CCXT signs, and does nothing else. A
-new order is good until requestTime and receiveWindow together. Our id finds an order for two hours alone, and a fill
-over REST has none of ours.
+Source: Bitget API documentation, classic account, v2, spot and futures, as stored 2025-11-30. CCXT signs, and does
+nothing else. A new spot order is good until requestTime and receiveWindow together; one for contracts has no such
+field. Our id finds a spot order for two hours alone, and a fill over REST has none of ours.
+
+A spot market and a perpetual go by one name at the venue, and by two here: a symbol that ends in -PERP is the perpetual
+of the name before that, margined in USDT, whose quantities are in the base asset. All of them are held across the
+account, and each as one net position: an account of another mode is not traded with.
 """
 
 import base64
@@ -10,12 +14,14 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from common.contracts import Contract, InstrumentKind
 from common.exchange.order import BUY
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
@@ -45,16 +51,24 @@ from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_
 Row = Mapping[str, Any]
 
 OK = "00000"
-UNDECIDED = frozenset({"45001", "40725", "50008", "40604", "500"})
+UNDECIDED = frozenset({"45001", "40725", "50008", "40604", "40010", "40015", "40200", "40908", "40910", "500"})
 """What says that nobody knows. A status of 500 or more says so too, whatever the code."""
 
 USED = frozenset({"43118", "45034", "50060"})
 """Our id was used before: the venue has such an order, by whatever way it came."""
 
-NO_SUCH_ORDER = frozenset({"43001", "40109", "40768"})
-STATES = {"live": "0", "partially_filled": "1", "filled": "2", "cancelled": "4"}
+NO_SUCH_ORDER = frozenset({"43001", "40109", "40768", "22001"})
+STATES = {"live": "0", "partially_filled": "1", "filled": "2", "cancelled": "4", "canceled": "4"}
 PAGE_ROWS = 100
 SUM_DEPTH = 25
+MARGIN_ASSET = "USDT"
+ONE_WAY, SINGLE_ASSET = "one_way_mode", "single"
+"""posMode of an account that has one position in each contract, and assetMode of one whose margin is USDT alone."""
+
+WRONG_MODE = "contracts are traded in an account of posMode one_way_mode with assetMode single, and this one has"
+LINGERS_NS = 30 * NS_PER_S
+"""A request is refused by the age of its signature: an order for contracts may come so late."""
+
 _ID = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _SIDES = {"1": "buy", "2": "sell"}
 _FORCES = {"1": "gtc", "3": "ioc", "4": "fok"}
@@ -63,29 +77,89 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+class Part(NamedTuple):
+    """One of the venue's two parts: what its symbols are called here and there, where each request of it goes, and what
+    stands in each (`asked`). `has_window`: a new order bears its last moment."""
+
+    inst_type: str
+    suffix: str
+    asked: Mapping[str, str]
+    has_window: bool
+    new: str
+    cancel: str
+    order: str
+    open: str
+    ended: str
+    fills: str
+
+    def name_of(self, symbol: str) -> str:
+        """What the venue calls a symbol."""
+        return symbol.removesuffix(self.suffix) if self.suffix else symbol
+
+    def symbol_of(self, name: str) -> str:
+        """What is called so at the venue. Contracts are told in small letters, too."""
+        return f"{name.upper()}{self.suffix}" if self.suffix else name
+
+
+SPOT = Part(
+    "SPOT", "", {}, True, "v2/spot/trade/place-order", "v2/spot/trade/cancel-order", "v2/spot/trade/orderInfo",
+    "v2/spot/trade/unfilled-orders", "v2/spot/trade/history-orders", "v2/spot/trade/fills",
+)  # fmt: skip
+FUTURES = Part(
+    "USDT-FUTURES", "-PERP", {"productType": "USDT-FUTURES"}, False, "v2/mix/order/place-order",
+    "v2/mix/order/cancel-order", "v2/mix/order/detail", "v2/mix/order/orders-pending", "v2/mix/order/orders-history",
+    "v2/mix/order/fills",
+)  # fmt: skip
+_PARTS = {part.inst_type: part for part in (SPOT, FUTURES)}
+
+
+def part_of(symbol: str) -> Part:
+    """Where a symbol is traded."""
+    return FUTURES if symbol.endswith(FUTURES.suffix) else SPOT
+
+
+def has_contracts(symbols: Sequence[str]) -> bool:
+    """Whether perpetuals are among these."""
+    return any(part_of(symbol) is FUTURES for symbol in symbols)
+
+
+def rows_of(data: Any, part: Part, name: str) -> list[Row]:
+    """The rows of a list, which for contracts is the field `name` of a table, and null where it is empty."""
+    rows: list[Row] = (data[name] or []) if part is FUTURES else data
+    return rows
+
+
 class BitgetBackend(ChannelBooks):
     """A `Backend`."""
 
     books_channel = "books"
     trades_channel = "trade"
-    argument = {"instType": "SPOT"}
     processing_ns = 2 * NS_PER_S
     ping_ns = 25 * NS_PER_S
     websocket_path = "/private"
     books_path = "/public"
     greets = False
     id_form = "1 to 32 letters, digits, - and _"
+    questions = 20
+    """Of each kind in a second."""
 
     def __init__(self, symbols: tuple[str, ...], credentials: HmacPassphrase, sign: Signer) -> None:
         """`symbols` are those whose orders are listened to and whose fills are asked for; `sign` signs what goes over
         REST."""
         self._symbols = symbols
+        self._parts = [part for part in (SPOT, FUTURES) if any(part_of(symbol) is part for symbol in symbols)]
+        spot = [SPOT.name_of(symbol) for symbol in symbols if part_of(symbol) is SPOT]
+        topics = [(SPOT, name) for name in spot] + ([(FUTURES, "default")] if FUTURES in self._parts else [])
+        self._topics = [{"instType": part.inst_type, "channel": "orders", "instId": name} for part, name in topics]
         self._credentials = credentials
         self._sign = sign
 
     def limit(self, what: str, symbol: str) -> Limit:
-        """See `Backend`: of each kind of a user, whatever the symbol."""
-        return Limit("ask_fills" if what == "ask_fills_of" else what, _LIMITS.get(what, 20), NS_PER_S)
+        """See `Backend`: of each kind of a user, whatever the symbol; orders for contracts are counted apart."""
+        if symbol and part_of(symbol) is FUTURES:
+            return Limit(f"{what} {FUTURES.inst_type}", _LIMITS["new"], NS_PER_S)
+        name = "ask_fills" if what == "ask_fills_of" else what
+        return Limit(name, min(_LIMITS.get(what, self.questions), self.questions), NS_PER_S)
 
     def takes_id(self, text: str) -> bool:
         """clientOid: how long it may be is told differently, this is the least."""
@@ -93,59 +167,92 @@ class BitgetBackend(ChannelBooks):
 
     def why_not(self, terms: BridgedTerms) -> str:
         """See `Backend`."""
-        if terms.price is None and terms.side == BUY:
+        if terms.price is None and terms.side == BUY and part_of(terms.symbol) is SPOT:
             return "a market order to buy is for an amount of the quote asset there"
         return ""
 
     # ---- what is sent
 
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
-        """See `Backend`."""
-        stamp_ms, window_ms = counted_window(wall_ns, last_venue_ns)
-        asked = {
-            "symbol": terms.symbol, "side": _SIDES[terms.side], "size": plain(terms.order_qty),
+        """See `Backend`. Nothing tells the last moment of an order for contracts: see `LingeringBackend`."""
+        part = part_of(terms.symbol)
+        asked: dict[str, object] = {
+            "symbol": part.name_of(terms.symbol), "side": _SIDES[terms.side], "size": plain(terms.order_qty),
             "orderType": "market" if terms.price is None else "limit", "clientOid": terms.venue_id,
-            "force": "post_only" if terms.post_only else _FORCES[terms.time_in_force],
-            "requestTime": str(stamp_ms), "receiveWindow": str(window_ms),
+            "force": "post_only" if terms.post_only else _FORCES[terms.time_in_force], **part.asked,
         }  # fmt: skip
         asked |= {} if terms.price is None else {"price": plain(terms.price)}
-        return self._sign("POST", "v2/spot/trade/place-order", asked, wall_ns)
+        if part.has_window:
+            stamp_ms, window_ms = counted_window(wall_ns, last_venue_ns)
+            asked |= {"requestTime": str(stamp_ms), "receiveWindow": str(window_ms)}
+        else:
+            asked |= {"marginMode": "crossed", "marginCoin": MARGIN_ASSET}
+            asked |= {"reduceOnly": "YES"} if terms.reduce_only else {}
+        return self._sign("POST", part.new, asked, wall_ns)
 
     def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
         """See `Backend`: by the venue's id where ours is not known."""
+        part = part_of(terms.symbol)
         name = {"clientOid": terms.venue_id} if terms.venue_id else {"orderId": terms.order_id}
-        return self._sign("POST", "v2/spot/trade/cancel-order", {"symbol": terms.symbol, **name}, wall_ns)
+        return self._sign("POST", part.cancel, {"symbol": part.name_of(terms.symbol), **name, **part.asked}, wall_ns)
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """See `Backend`: by the venue's id as soon as it is known, which finds it for longer."""
+        part = part_of(terms.symbol)
         name = {"orderId": order_id} if order_id else {"clientOid": terms.venue_id}
-        return self._sign("GET", "v2/spot/trade/orderInfo", name, wall_ns)
+        where = {"symbol": part.name_of(terms.symbol), **part.asked} if part is FUTURES else {}
+        return self._sign("GET", part.order, {**name, **where}, wall_ns)
 
     def ask_open(self, page: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: the newest first, older than an order's id."""
-        asked = {"limit": str(PAGE_ROWS)} | ({"idLessThan": page} if page else {})
-        return self._sign("GET", "v2/spot/trade/unfilled-orders", asked, wall_ns)
+        """See `Backend`: of one part after the other, the newest first, older than an order's id."""
+        return self._paged(page or self._stages("ask_open", "")[0], {}, wall_ns)
 
     def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> HttpCall | None:
         """See `Backend`: our id finds no order that is older than two hours, and no fill. So the symbol's open orders
-        are read, and then those that have ended; a page is a path and a query."""
-        path, _, query = page.partition("?")
-        asked = {"symbol": terms.symbol, "startTime": str(since_ns // NS_PER_MS), "limit": str(PAGE_ROWS)}
-        return self._sign("GET", path or "v2/spot/trade/unfilled-orders", {**asked, **dict(parse_qsl(query))}, wall_ns)
+        are read, and then those that have ended."""
+        asked = {"startTime": str(since_ns // NS_PER_MS)}
+        return self._paged(page or self._stages("ask_ended", terms.symbol)[0], asked, wall_ns)
 
     def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: symbol by symbol, of the last 90 days, the newest first; a page is a query."""
-        asked = {"symbol": self._symbols[0], "startTime": str(since_ns // NS_PER_MS), "limit": str(PAGE_ROWS)}
-        return self._sign("GET", "v2/spot/trade/fills", {**asked, **dict(parse_qsl(page))}, wall_ns)
+        """See `Backend`: symbol by symbol, of the last 90 days, the newest first."""
+        asked = {"startTime": str(since_ns // NS_PER_MS)}
+        return self._paged(page or self._stages("ask_fills", "")[0], asked, wall_ns)
 
     def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
         """See `Backend`."""
-        asked = {"symbol": terms.symbol, "orderId": order_id, "limit": str(PAGE_ROWS)}
-        return self._sign("GET", "v2/spot/trade/fills", {**asked, **dict(parse_qsl(page))}, wall_ns)
+        return self._paged(page or self._stages("ask_fills_of", terms.symbol)[0], {"orderId": order_id}, wall_ns)
 
     def ask_time(self) -> HttpCall:
         """See `Backend`."""
         return HttpCall("GET", "/api/v2/public/time")
+
+    # ---- pages: a path and a query, of one list after another
+
+    def _stages(self, what: str, symbol: str) -> list[str]:
+        """The first page of each list that is read for a question, of one symbol where it is about one."""
+        part = part_of(symbol)
+        if what == "ask_open":
+            return [_page(each.open, each, "") for each in self._parts]
+        if what == "ask_ended":
+            return [_page(path, part, symbol) for path in (part.open, part.ended)]
+        if what == "ask_fills_of":
+            return [_page(part.fills, part, symbol)]
+        return [_page(part_of(each).fills, part_of(each), each) for each in self._symbols]
+
+    def _paged(self, page: str, asked: Mapping[str, str], wall_ns: int) -> HttpCall:
+        path, _, query = page.partition("?")
+        return self._sign("GET", path, {**asked, "limit": str(PAGE_ROWS), **dict(parse_qsl(query))}, wall_ns)
+
+    def _page_after(self, what: str, call: HttpCall, last_id: str) -> str:
+        """What follows a page: older rows, the next list, or nothing."""
+        url = urlsplit(call.target)
+        query, path = dict(parse_qsl(url.query)), url.path.removeprefix("/api/")
+        part = FUTURES if "productType" in query else SPOT
+        symbol = part.symbol_of(query["symbol"]) if "symbol" in query else ""
+        page, stages = _page(path, part, symbol), self._stages(what, symbol)
+        if last_id:
+            return f"{page}&idLessThan={last_id}" if "?" in page else f"{page}?idLessThan={last_id}"
+        return next(iter(stages[stages.index(page) + 1 :]), "")
 
     # ---- what is answered
 
@@ -158,36 +265,32 @@ class BitgetBackend(ChannelBooks):
                 return Reply(Verdict.UNKNOWN, code, text)
             if what in ("new", "cancel"):
                 return _acted(what, code, text, data)
+            if what == "ask_account":
+                return _account(status, code, text, data)
             if what == "ask_order" and (code in NO_SUCH_ORDER or (code == OK and data == [])):
                 return Reply(Verdict.ABSENT, code, text)
             if status != 200 or code != OK:
                 return Reply(Verdict.UNKNOWN, code, text)
-            return self._told(what, data, urlsplit(call.target))
+            return self._told(what, data, call)
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
 
-    def _told(self, what: str, data: Any, asked: Any) -> Reply:
+    def _told(self, what: str, data: Any, call: HttpCall) -> Reply:
         if what == "ask_time":
             return Reply(Verdict.DONE, venue_ns=ms_to_ns(data["serverTime"]))
+        if what == "ask_contracts":
+            found = {FUTURES.symbol_of(name_field(row, "symbol")): row for row in data}
+            contracts = {s: _contract(row) for s, row in found.items() if row["symbolType"] == "perpetual"}
+            return Reply(Verdict.DONE, contracts=contracts)
+        part = FUTURES if "/mix/" in call.target else SPOT
+        if what == "ask_order":
+            return Reply(Verdict.DONE, facts=tuple(_order(row, part) for row in (data if part is SPOT else [data])))
         tells_fills = what in ("ask_fills", "ask_fills_of")
-        read: Callable[[Row], Fact] = _fill if tells_fills else _order
-        last_id = name_field(data[-1], "tradeId" if tells_fills else "orderId") if len(data) >= PAGE_ROWS else ""
-        return Reply(Verdict.DONE, facts=tuple(map(read, data)), next_page=self._page_after(what, asked, last_id))
-
-    def _page_after(self, what: str, asked: Any, last_id: str) -> str:
-        """What follows a page: older rows, the orders that have ended, another symbol's fills, or nothing."""
-        query = dict(parse_qsl(asked.query))
-        if what == "ask_open":
-            return last_id
-        older = urlencode({"symbol": query.get("symbol", ""), "idLessThan": last_id}) if last_id else ""
-        if what == "ask_ended":
-            path = asked.path.removeprefix("/api/")
-            is_first = path.endswith("unfilled-orders")
-            return f"{path}?{older}" if older else "v2/spot/trade/history-orders" if is_first else ""
-        if older or what == "ask_fills_of":
-            return older
-        rest = self._symbols[self._symbols.index(query["symbol"]) + 1 :] if what == "ask_fills" else ()
-        return urlencode({"symbol": rest[0]}) if rest else ""
+        rows = rows_of(data, part, "fillList" if tells_fills else "entrustedList")
+        last_id = name_field(rows[-1], "tradeId" if tells_fills else "orderId") if len(rows) >= PAGE_ROWS else ""
+        # The oldest first: what contracts realise follows from the order of their fills.
+        facts: list[Fact] = [_fill(row, part) if tells_fills else _order(row, part) for row in reversed(rows)]
+        return Reply(Verdict.DONE, facts=tuple(facts), next_page=self._page_after(what, call, last_id))
 
     # ---- the private WebSocket
 
@@ -202,31 +305,39 @@ class BitgetBackend(ChannelBooks):
         return _encode({"op": "login", "args": [argument]}).decode()
 
     def subscribe(self, wall_ns: int) -> str:
-        """See `Backend`: symbol by symbol."""
-        topics = [{"instType": "SPOT", "channel": "orders", "instId": symbol} for symbol in self._symbols]
-        return _encode({"op": "subscribe", "args": topics}).decode()
+        """See `Backend`: spot symbol by symbol, and contracts all at once."""
+        return _encode({"op": "subscribe", "args": self._topics}).decode()
 
     def ping(self, wall_ns: int) -> str:
         """See `Backend`."""
         return "ping"
 
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
-        """See `Backend`. All orders are told once the last symbol is subscribed to: the answers come in order."""
+        """See `Backend`. All orders are told once the last of them is subscribed to: the answers come in order."""
         if text == "pong":
             return Push.OTHER, ()
         try:
             told = _decode(text)
             event = told.get("event")
             if event == "subscribe":
-                is_last = told["arg"]["instId"] == self._symbols[-1]
+                arg, last = told["arg"], self._topics[-1]
+                is_last = (arg["instType"], arg["instId"]) == (last["instType"], last["instId"])
                 return (Push.SUBSCRIBED if is_last else Push.OTHER), ()
             if event is not None:
                 return {"login": Push.LOGGED_IN, "error": Push.REFUSED}.get(str(event), Push.OTHER), ()
-            return Push.OTHER, tuple(fact for row in told.get("data", ()) for fact in _pushed(row))
+            rows = told.get("data", ())
+            return Push.OTHER, tuple(fact for row in rows for fact in _pushed(row, _PARTS[told["arg"]["instType"]]))
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
 
     # ---- the public WebSocket
+
+    def _channel(self, op: str, channel: str, symbols: Sequence[str]) -> str:
+        places = [(part_of(symbol), symbol) for symbol in symbols]
+        arguments = [
+            {"instType": part.inst_type, "channel": channel, "instId": part.name_of(symbol)} for part, symbol in places
+        ]
+        return _encode({"op": op, "args": arguments}).decode()
 
     def read_prices(self, text: str) -> tuple[Push, tuple[BookFact | TradeFact, ...]]:
         """See `BookBackend`. A subscription to trades begins with some that are old: a snapshot, which is left out."""
@@ -237,7 +348,7 @@ class BitgetBackend(ChannelBooks):
             if told.get("event") == "error":
                 return Push.REFUSED, ()
             arg, whole, rows = told["arg"], told.get("action") == "snapshot", told.get("data", ())
-            symbol = name_field(arg, "instId")
+            symbol = _PARTS[arg["instType"]].symbol_of(name_field(arg, "instId"))
             if arg["channel"] == self.trades_channel:
                 # The newest are told first.
                 return Push.OTHER, () if whole else tuple(_trade(symbol, row) for row in reversed(rows))
@@ -258,6 +369,31 @@ class BitgetBackend(ChannelBooks):
         return str(unsigned - (1 << 32) if unsigned >> 31 else unsigned)
 
 
+class BitgetContractsBackend(BitgetBackend):
+    """With perpetuals beside spot: a `ModedBackend`, a `ContractBackend` and a `LingeringBackend`."""
+
+    questions = 10
+
+    def lingers_ns(self, symbol: str) -> int:
+        """See `LingeringBackend`."""
+        return 0 if part_of(symbol).has_window else LINGERS_NS
+
+    def ask_account(self, wall_ns: int) -> HttpCall:
+        """See `ModedBackend`. Both modes are of the whole account, and told with any contract of it."""
+        first = next(symbol for symbol in self._symbols if part_of(symbol) is FUTURES)
+        asked = {"symbol": FUTURES.name_of(first), "marginCoin": MARGIN_ASSET, **FUTURES.asked}
+        return self._sign("GET", "v2/mix/account/account", asked, wall_ns)
+
+    def ask_contracts(self) -> HttpCall:
+        """See `ContractBackend`."""
+        return HttpCall("GET", f"/api/v2/mix/market/contracts?{urlencode(FUTURES.asked)}")
+
+
+def _page(path: str, part: Part, symbol: str) -> str:
+    query = urlencode({**({"symbol": part.name_of(symbol)} if symbol else {}), **part.asked})
+    return f"{path}?{query}" if query else path
+
+
 def _trade(symbol: str, row: Row) -> TradeFact:
     return TradeFact(
         symbol, name_field(row, "tradeId"), decimal_field(row, "price"), decimal_field(row, "size"),
@@ -266,7 +402,8 @@ def _trade(symbol: str, row: Row) -> TradeFact:
 
 
 def _acted(what: str, code: str, text: str, data: Any) -> Reply:
-    """What was answered to an order or a cancel."""
+    """What was answered to an order or a cancel. One that only reduces may be taken without the venue's id of it: then
+    it is asked for."""
     if code == OK:
         return Reply(Verdict.DONE, code, text, name_field(data, "orderId"))
     if code in USED:
@@ -276,34 +413,70 @@ def _acted(what: str, code: str, text: str, data: Any) -> Reply:
     return Reply(Verdict.REFUSED, code, text)
 
 
+def _account(status: int, code: str, text: str, data: Any) -> Reply:
+    """Whether the account is of the mode that orders for contracts are made for. An account that is none of this kind
+    says so by a code."""
+    if status == 429 or code == "429":
+        return Reply(Verdict.UNKNOWN, code, text)
+    if code != OK:
+        return Reply(Verdict.REFUSED, code, f"contracts cannot be traded with this account: {code} {text}")
+    mode = str(data["posMode"]), str(data["assetMode"])
+    is_right = mode == (ONE_WAY, SINGLE_ASSET)
+    return Reply(Verdict.DONE if is_right else Verdict.REFUSED, text=f"{WRONG_MODE} {' and '.join(mode)}")
+
+
+def _contract(row: Row) -> Contract:
+    """One of it is one of the base asset: sizeMultiplier is a step of quantities, and multiplies nothing."""
+    base, taken = name_field(row, "baseCoin"), [str(asset) for asset in row["supportMarginCoins"]]
+    settle = MARGIN_ASSET if MARGIN_ASSET in taken else taken[0]
+    return Contract(InstrumentKind.PERPETUAL, Decimal(1), settle == base, settle)
+
+
 def _state(row: Row) -> str:
-    if str(row["status"]) not in STATES:
-        raise BadAnswer(f"status is {row['status']!r}")
-    return STATES[str(row["status"])]
+    """Of one order for contracts it stands in another field than of a list of them."""
+    told = str(row["status"] if "status" in row else row["state"])
+    if told not in STATES:
+        raise BadAnswer(f"status is {told!r}")
+    return STATES[told]
 
 
-def _order(row: Row) -> OrderFact:
+def _price(row: Row) -> Decimal | None:
+    return decimal_field(row, "price") if row.get("orderType") == "limit" else None
+
+
+def _order(row: Row, part: Part) -> OrderFact:
     """An order as REST tells it."""
     return OrderFact(
-        str(row.get("clientOid") or ""), name_field(row, "orderId"), name_field(row, "symbol"), _state(row),
-        decimal_field(row, "size"), decimal_field(row, "price") if row.get("orderType") == "limit" else None,
-        decimal_field(row, "baseVolume"), ms_to_ns(row.get("uTime") or row["cTime"]), side_of(row.get("side")),
+        str(row.get("clientOid") or ""), name_field(row, "orderId"), part.symbol_of(name_field(row, "symbol")),
+        _state(row), decimal_field(row, "size"), _price(row), decimal_field(row, "baseVolume"),
+        ms_to_ns(row.get("uTime") or row["cTime"]), side_of(row.get("side")),
     )  # fmt: skip
 
 
-def _fill(row: Row) -> FillFact:
-    """A fill as REST tells it. It has no id of ours, and a fee that is charged is below 0."""
-    fee = row["feeDetail"]
+def fee_of(row: Row) -> tuple[Decimal, str]:
+    """What a fill over REST has cost, and in which asset: charged is below 0 there. That of contracts is a list, empty
+    where nothing was charged."""
+    detail = row["feeDetail"]
+    if isinstance(detail, list):
+        detail = detail[0] if detail else {"totalFee": "0"}
+    return -decimal_field(detail, "totalFee"), str(detail.get("feeCoin") or "")
+
+
+def _fill(row: Row, part: Part) -> FillFact:
+    """A fill as REST tells it. It has no id of ours."""
+    px, qty = ("price", "baseVolume") if part is FUTURES else ("priceAvg", "size")
     return FillFact(
-        "", name_field(row, "orderId"), name_field(row, "symbol"), name_field(row, "tradeId"),
-        decimal_field(row, "priceAvg"), decimal_field(row, "size"), -decimal_field(fee, "totalFee"),
-        str(fee.get("feeCoin") or ""), row.get("tradeScope") == "maker", ms_to_ns(row["cTime"]),
+        "", name_field(row, "orderId"), part.symbol_of(name_field(row, "symbol")), name_field(row, "tradeId"),
+        decimal_field(row, px), decimal_field(row, qty), *fee_of(row), row.get("tradeScope") == "maker",
+        ms_to_ns(row["cTime"]),
     )  # fmt: skip
 
 
-def _pushed(row: Row) -> list[Fact]:
-    """A push is the order as it stands, and the trade that is its cause, which is told first. size is money there."""
-    name, order_id, symbol = str(row.get("clientOid") or ""), name_field(row, "orderId"), name_field(row, "instId")
+def _pushed(row: Row, part: Part) -> list[Fact]:
+    """A push is the order as it stands, and the trade that is its cause, which is told first. Of spot size is money, of
+    contracts the quantity."""
+    name, order_id = str(row.get("clientOid") or ""), name_field(row, "orderId")
+    symbol = part.symbol_of(name_field(row, "instId"))
     facts: list[Fact] = []
     if row.get("tradeId"):
         facts.append(
@@ -313,7 +486,6 @@ def _pushed(row: Row) -> list[Fact]:
                 str(row.get("tradeScope")).upper().startswith("M"), ms_to_ns(row["fillTime"]),
             )
         )  # fmt: skip
-    price = decimal_field(row, "price") if row.get("orderType") == "limit" else None
-    qty, filled = decimal_field(row, "newSize"), decimal_field(row, "accBaseVolume")
+    qty, filled = decimal_field(row, "size" if part is FUTURES else "newSize"), decimal_field(row, "accBaseVolume")
     told_ns, side = ms_to_ns(row["uTime"]), side_of(row.get("side"))
-    return [*facts, OrderFact(name, order_id, symbol, _state(row), qty, price, filled, told_ns, side)]
+    return [*facts, OrderFact(name, order_id, symbol, _state(row), qty, _price(row), filled, told_ns, side)]

@@ -1,24 +1,25 @@
-"""Bitget Spot: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
+"""Bitget, spot and linear perpetuals: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
 
 from common.instant import NS_PER_S
 from common.messages import MAX_TIME_TO_LIVE_NS
 from common.venues.venue import CredentialKind, Feature, VenueProfile
 
-PROCESSING_LIMIT_NS = 10 * NS_PER_S
-"""How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous."""
+PROCESSING_LIMIT_NS = 45 * NS_PER_S
+"""How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous. One
+for contracts is refused by the age of its signature alone, which is 30 s."""
 
 PROFILE = VenueProfile(
-    title="Bitget Spot",
+    title="Bitget",
     dialect="common.venues.bitget.dialect:Bitget",
     simulated="common.venues.bitget.simulated:open_side",
     rest="common.venues.bitget.rest:open_rest",
     backend="common.venues.bitget.rest:open_backend",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
+    further=frozenset({Feature.REDUCE_ONLY}),
     lacks=frozenset(
         {
             Feature.AMEND,
             Feature.MARKET_ORDER,
-            Feature.REDUCE_ONLY,
             Feature.STATUS_QUERY,
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,

@@ -1,4 +1,4 @@
-"""Bitget's REST side, as much as spot trading in a classic account needs.
+"""Bitget's REST side, as much as trading in a classic account needs: spot, and beside it the `futures`.
 
 Source: Bitget API documentation, classic account, v2 spot, as stored 2025-11-30; error codes, limits likewise. A
 refusal is HTTP 400 with a code other than "00000"; but a replacement that failed is none, and says so in its row.
@@ -8,32 +8,29 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from urllib.parse import unquote
 
 from common.exchange.engine import Cause, Refusal
 from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder
 from common.exchange.limits import Window
-from common.exchange.numbers import digits, read_number
-from common.exchange.order import (
-    BUY,
-    EXPIRE_BOTH,
-    EXPIRE_MAKER,
-    EXPIRE_TAKER,
-    FILL_OR_KILL,
-    GOOD_TILL_CANCEL,
-    IMMEDIATE_OR_CANCEL,
-    LIMIT,
-    MARKET,
-    NO_PREVENTION,
-    SELL,
-    Order,
-    Terms,
-)
+from common.exchange.numbers import digits
+from common.exchange.order import BUY, GOOD_TILL_CANCEL, LIMIT, MARKET, SELL, Order, Terms
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
+from common.exchange.settings import asset_of
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.bitget.simulated.answers import (
+    FORCES,
+    SELF_TRADE,
+    Handler,
+    check_name,
+    decimal_of,
+    force_of,
+    names_of,
+    refused,
+)
+from common.venues.bitget.simulated.futures import FuturesApi
 from common.venues.bitget.simulated.rows import (
     GONE,
     PARAMETER,
@@ -41,6 +38,7 @@ from common.venues.bitget.simulated.rows import (
     balance_row,
     code_of,
     fill_row,
+    is_futures,
     ms,
     order_row,
     symbol_row,
@@ -53,8 +51,8 @@ NAMED_FOR_NS = 7_200 * NS_PER_S
 """An order is found by our id for so long; afterwards by the venue's alone."""
 
 LIMIT_S, LIMITS = 1, {"place-order": 10, "cancel-order": 10, "cancel-replace-order": 5, "cancel-symbol-order": 5,
-                      "fills": 10}  # fmt: skip
-MOST_ASKED = 20
+                      "fills": 10, "all-position": 5}  # fmt: skip
+MOST_ASKED, MOST_ASKED_OF_FUTURES = 20, 10
 """Requests of a user in a second, of each kind."""
 
 ENTRY = "fix"
@@ -70,12 +68,6 @@ _TROUBLES = {
     Trouble.LOST: (400, "45001", "Unknown error"),
     Trouble.UNKNOWN: (400, "45001", "Unknown error"),
 }
-_FORCES = {"gtc": GOOD_TILL_CANCEL, "post_only": GOOD_TILL_CANCEL, "ioc": IMMEDIATE_OR_CANCEL, "fok": FILL_OR_KILL}
-_SELF_TRADE = {
-    "none": NO_PREVENTION, "cancel_maker": EXPIRE_MAKER, "cancel_taker": EXPIRE_TAKER, "cancel_both": EXPIRE_BOTH,
-}  # fmt: skip
-_ID_SIGNS = str.maketrans("", "", "-_#")
-_Handler = Callable[[str, Parameters, Instant], object]
 
 
 class BitgetRestApi:
@@ -85,23 +77,25 @@ class BitgetRestApi:
         self._venue = venue
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._windows: dict[tuple[str, str], Window] = {}
-        public: dict[str, _Handler] = {
+        futures = FuturesApi(venue)
+        public: dict[str, Handler] = {
             "public/time": self._time, "spot/public/symbols": self._symbols, "spot/market/orderbook": self._book,
             "spot/market/tickers": self._tickers, "margin/currencies": self._no_margin,
         }  # fmt: skip
-        asking: dict[str, _Handler] = {
+        asking: dict[str, Handler] = {
             "spot/trade/orderInfo": self._order, "spot/trade/unfilled-orders": self._open,
             "spot/trade/history-orders": self._ended, "spot/trade/fills": self._fills,
             "spot/account/assets": self._balances,
         }  # fmt: skip
-        acting: dict[str, _Handler] = {
+        acting: dict[str, Handler] = {
             "spot/trade/place-order": self._new, "spot/trade/cancel-order": self._cancel,
             "spot/trade/cancel-replace-order": self._replace, "spot/trade/cancel-symbol-order": self._cancel_symbol,
         }  # fmt: skip
+        public, asking, acting = public | futures.public, asking | futures.asking, acting | futures.acting
         routes = {("GET", f"/api/v2/{path}"): Route(1, False, _answering(do)) for path, do in public.items()}
         for method, signed in (("GET", asking), ("POST", acting)):
             routes |= {
-                (method, f"/api/v2/{path}"): Route(1, True, _answering(self._within(path.rpartition("/")[2], do)))
+                (method, f"/api/v2/{path}"): Route(1, True, _answering(self._within(path, do)))
                 for path, do in signed.items()
             }
         self.routes: Mapping[tuple[str, str], Route] = routes
@@ -111,7 +105,7 @@ class BitgetRestApi:
     def trouble(self, trouble: Trouble, text: str = "") -> RestError:
         """As Bitget says it."""
         status, code, words = _TROUBLES[trouble]
-        return _refused(code, text or words, status)
+        return refused(code, text or words, status)
 
     def count(self, route: Route, now: Instant) -> None:
         """Nothing is counted before it is known of whom it is."""
@@ -125,25 +119,25 @@ class BitgetRestApi:
         headers = request.headers
         key, stamp = self._keys.get(headers.get("access-key", "")), headers.get("access-timestamp", "")
         if key is None:
-            raise _refused("40006", "Invalid ACCESS_KEY")
+            raise refused("40006", "Invalid ACCESS_KEY")
         if not stamp.isdecimal() or abs(int(stamp[:16]) * NS_PER_MS - now.wall_ns) > VALID_NS:
-            raise _refused("40008", "Request timestamp expired")
+            raise refused("40008", "Request timestamp expired")
         if headers.get("access-passphrase", "") != key.passphrase:
-            raise _refused("40012", "apikey/password is incorrect")
+            raise refused("40012", "apikey/password is incorrect")
         signed = f"{stamp}{request.method}{unquote(request.target)}{request.body}".encode()
         ours = base64.b64encode(hmac.digest(key.secret, signed, hashlib.sha256)).decode()
         if not hmac.compare_digest(ours, headers.get("access-sign", "")):
-            raise _refused("40009", "sign signature error")
+            raise refused("40009", "sign signature error")
         return key.account
 
-    def _within(self, what: str, do: _Handler) -> _Handler:
+    def _within(self, path: str, do: Handler) -> Handler:
         """What is done while the user's limit has room for it."""
-        most = LIMITS.get(what, MOST_ASKED)
+        most = LIMITS.get(path.rpartition("/")[2], MOST_ASKED_OF_FUTURES if path.startswith("mix/") else MOST_ASKED)
 
         def counted(account: str, p: Parameters, now: Instant) -> object:
-            window = self._windows.setdefault((account, what), Window(LIMIT_S))
+            window = self._windows.setdefault((account, path), Window(LIMIT_S))
             if window.used(now.boot_ns) >= most or self._venue.faults.strikes(Kind.BARRED, "rest"):
-                raise _refused("429", "Too Many Requests", 429)
+                raise refused("429", "Too Many Requests", 429)
             window.count(now.boot_ns)
             return do(account, p, now)
 
@@ -155,12 +149,18 @@ class BitgetRestApi:
         return {"serverTime": ms(now.wall_ns)}
 
     def _symbols(self, account: str, p: Parameters, now: Instant) -> object:
-        return [symbol_row(i) for i in self._venue.state.instruments.values() if p.get("symbol") in (None, i.symbol)]
+        return [symbol_row(self._venue.state.instruments[symbol]) for symbol in self._wanted(p)]
+
+    def _wanted(self, p: Parameters) -> list[str]:
+        """The spot symbols that are asked for: one, or all."""
+        every = [symbol for symbol in self._venue.state.books if not is_futures(symbol)]
+        return [symbol for symbol in every if p.get("symbol") in (None, "", symbol)]
 
     def _book(self, account: str, p: Parameters, now: Instant) -> object:
-        book, depth = self._venue.state.books.get(p.get("symbol", "")), int(p.get("limit") or 150)
-        if book is None:
-            raise _refused("40034", f"Parameter {p.get('symbol', '')} does not exist")
+        symbol, depth = p.get("symbol", ""), int(p.get("limit") or 150)
+        book = self._venue.state.books.get(symbol)
+        if book is None or is_futures(symbol):
+            raise refused("40034", f"Parameter {p.get('symbol', '')} does not exist")
         sides = {
             name: [[digits(level.price), digits(level.qty)] for level in side.walk()][:depth]
             for name, side in (("asks", book.asks), ("bids", book.bids))
@@ -169,9 +169,8 @@ class BitgetRestApi:
 
     def _tickers(self, account: str, p: Parameters, now: Instant) -> object:
         rows = []
-        for symbol, book in self._venue.state.books.items():
-            if p.get("symbol") not in (None, symbol):
-                continue
+        for symbol in self._wanted(p):
+            book = self._venue.state.books[symbol]
             last = book.last_px or self._venue.state.instruments[symbol].start_price
             row: Row = {"symbol": symbol, "lastPr": digits(last), "ts": ms(now.wall_ns)}
             for name, level in (("bid", book.bids.best()), ("ask", book.asks.best())):
@@ -187,11 +186,16 @@ class BitgetRestApi:
 
     def _order(self, account: str, p: Parameters, now: Instant) -> object:
         """A list of the order, or of none: that there is no such order is no error."""
-        found = self._venue.find(account, "", p.get("orderId", ""), p.get("clientOid", ""))
+        found = self._find(account, p)
         if found is None or self._venue.hides(found.stamp_ns, now):
             return []
         is_too_old = not p.get("orderId") and found.stamp_ns + NAMED_FOR_NS < now.wall_ns
         return [] if is_too_old else [self._row(account, found)]
+
+    def _find(self, account: str, p: Parameters) -> Order | ClosedOrder | None:
+        """An order of spot."""
+        found = self._venue.find(account, p.get("symbol", ""), p.get("orderId", ""), p.get("clientOid", ""))
+        return None if found is None or is_futures(found.terms.symbol) else found
 
     def _row(self, account: str, found: Order | ClosedOrder) -> Row:
         fills = self._venue.history.trades_of(account, found.order_id)
@@ -199,14 +203,13 @@ class BitgetRestApi:
 
     def _open(self, account: str, p: Parameters, now: Instant) -> object:
         state = self._venue.state
-        symbols = [p["symbol"]] if p.get("symbol") else list(state.books)
-        return self._page(account, [order for each in symbols for order in state.open_orders(account, each)], p, now)
+        orders = [order for each in self._wanted(p) for order in state.open_orders(account, each)]
+        return self._page(account, orders, p, now)
 
     def _ended(self, account: str, p: Parameters, now: Instant) -> object:
-        symbols = [p["symbol"]] if p.get("symbol") else list(self._venue.state.books)
         history = self._venue.history
         return self._page(
-            account, [o for each in symbols for o in history.last_orders(account, each, LOOKED_THROUGH)], p, now
+            account, [o for each in self._wanted(p) for o in history.last_orders(account, each, LOOKED_THROUGH)], p, now
         )
 
     def _page(
@@ -222,11 +225,11 @@ class BitgetRestApi:
         """The newest first, older than the trade `idLessThan`."""
         symbol, history = p.get("symbol", ""), self._venue.history
         if not symbol:
-            raise _refused("40019", "Parameter symbol cannot be empty")
+            raise refused("40019", "Parameter symbol cannot be empty")
         if p.get("orderId"):
             rows = history.trades_of(account, int(p["orderId"][:18]) if p["orderId"].isdecimal() else 0)
         else:
-            rows = history.last_trades(account, symbol, LOOKED_THROUGH)
+            rows = [] if is_futures(symbol) else history.last_trades(account, symbol, LOOKED_THROUGH)
         before, begin_ns = int(p.get("idLessThan") or 1 << 62), int(p.get("startTime") or 0) * NS_PER_MS
         newest = sorted(
             (row for row in rows if row.trade_id < before and row.stamp_ns >= begin_ns), key=lambda row: -row.trade_id
@@ -236,48 +239,49 @@ class BitgetRestApi:
         return [fill_row(row) for row in newest if row.trade_id >= last[0].trade_id]
 
     def _balances(self, account: str, p: Parameters, now: Instant) -> object:
+        """Of the wallet of spot."""
         balances = self._venue.state.accounts.balances
-        return [balance_row(asset, b.free, b.locked) for (owner, asset), b in balances.items() if owner == account]
+        return [
+            balance_row(name, b.free, b.locked)
+            for (owner, name), b in balances.items()
+            if owner == account and name == asset_of(name)
+        ]
 
     # ---- acts
 
     def _new(self, account: str, p: Parameters, now: Instant) -> object:
         _check_window(p, now)
-        return _names(self._placed(self._terms(account, p), now))
+        return names_of(self._placed(self._terms(account, p), now))
 
     def _placed(self, terms: Terms, now: Instant) -> Order:
         rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
         if rejected is not None:
-            raise _refused("43012", rejected.text or "Insufficient balance")
+            raise refused("43012", rejected.text or "Insufficient balance")
         refusal = self._venue.engine.check(terms, now.wall_ns)
         if refusal is Refusal.WOULD_TAKE:
             # An order that may not take is taken in, and cancelled at once.
             return self._venue.engine.place_to_cancel(terms, now, Cause.WOULD_TAKE)
         if refusal is not None:
-            raise _refused(code_of(refusal), refusal.value)
+            raise refused(code_of(refusal), refusal.value)
         return self._venue.engine.place(terms, now)
 
     def _terms(self, account: str, p: Parameters) -> Terms:
-        name, kind, side = p.get("clientOid") or f"v{self._venue.unique()}", p.get("orderType", ""), p.get("side", "")
-        if len(name) > 50 or not name.isascii() or not name.translate(_ID_SIGNS).isalnum():
-            raise _refused("40305", "client_oid length is not greater than 50, and cannot be Martian characters")
+        name = p.get("clientOid") or f"v{self._venue.unique()}"
+        check_name(name)
         if self._venue.find(account, "", "", name) is not None:
-            raise _refused("43118", "clientOid duplicate")
-        # The case of the word does not matter.
-        word, mode = p.get("force", "gtc").lower(), p.get("stpMode") or "none"
-        if side not in ("buy", "sell") or kind not in ("limit", "market") or word not in _FORCES:
-            raise _refused(PARAMETER, "Parameter side, orderType or force error")
-        if mode not in _SELF_TRADE:
-            raise _refused(PARAMETER, "Parameter stpMode error")
-        symbol, code, is_market = p.get("symbol", ""), BUY if side == "buy" else SELL, kind == "market"
-        qty, cash_qty = _decimal(p, "size"), None
+            raise refused("43118", "clientOid duplicate")
+        word, symbol = force_of(p), p.get("symbol", "")
+        if is_futures(symbol):
+            raise refused("40034", f"Parameter {symbol} does not exist")
+        code, is_market = BUY if p["side"] == "buy" else SELL, p["orderType"] == "market"
+        qty, cash_qty = decimal_of(p, "size"), None
         if is_market and code == BUY:
             # The size of a market order to buy is what it spends.
             qty, cash_qty = self._venue.engine.base_for(symbol, code, qty), qty
         return Terms(
             account, account, name, symbol, code, MARKET if is_market else LIMIT, qty,
-            None if is_market else _decimal(p, "price"), GOOD_TILL_CANCEL if is_market else _FORCES[word],
-            word == "post_only" and not is_market, _SELF_TRADE[mode], cash_qty=cash_qty,
+            None if is_market else decimal_of(p, "price"), GOOD_TILL_CANCEL if is_market else FORCES[word],
+            word == "post_only" and not is_market, SELF_TRADE[p.get("stpMode") or "none"], cash_qty=cash_qty,
         )  # fmt: skip
 
     def _replace(self, account: str, p: Parameters, now: Instant) -> object:
@@ -299,30 +303,31 @@ class BitgetRestApi:
             placed = self._placed(terms, now)
         except RestError as error:
             return _failed(p, str(error))
-        return {**_names(placed), "success": "success", "msg": None}
+        return {**names_of(placed), "success": "success", "msg": None}
 
     def _find_open(self, account: str, p: Parameters) -> Order | None:
-        found = self._venue.find(account, p.get("symbol", ""), p.get("orderId", ""), p.get("clientOid", ""))
+        found = self._find(account, p)
         return found if isinstance(found, Order) and found.is_open else None
 
     def _cancel(self, account: str, p: Parameters, now: Instant) -> object:
         """The request is taken; the end is told by the WebSocket, or by the order when it is asked for."""
         order = self._find_open(account, p)
         if order is None:
-            raise _refused(GONE, "The order does not exist")
+            raise refused(GONE, "The order does not exist")
         if not self._venue.faults.strikes(Kind.SILENT, ENTRY):
             if self._venue.faults.strikes(Kind.LATE_FILL, ENTRY):
                 self._venue.fill_late(order, now)
             if order.is_open:
                 self._venue.engine.cancel(order, now)
-        return _names(order)
+        return names_of(order)
 
     def _cancel_symbol(self, account: str, p: Parameters, now: Instant) -> object:
-        self._venue.engine.cancel_all(account, p.get("symbol", ""), now)
+        for symbol in self._wanted(p) if p.get("symbol") else ():
+            self._venue.engine.cancel_all(account, symbol, now)
         return {"symbol": p.get("symbol", "")}
 
 
-def _answering(do: _Handler) -> Callable[[str, Parameters, Instant], Json]:
+def _answering(do: Handler) -> Callable[[str, Parameters, Instant], Json]:
     """Its answer as every answer is written."""
 
     def answer(account: str, p: Parameters, now: Instant) -> Json:
@@ -332,16 +337,8 @@ def _answering(do: _Handler) -> Callable[[str, Parameters, Instant], Json]:
     return answer
 
 
-def _names(order: Order) -> Row:
-    return {"orderId": str(order.order_id), "clientOid": order.cl_ord_id}
-
-
 def _failed(p: Parameters, text: str) -> Row:
     return {"orderId": p.get("orderId", ""), "clientOid": p.get("clientOid", ""), "success": "failure", "msg": text}
-
-
-def _refused(code: str, text: str, status: int = 400) -> RestError:
-    return RestError(status, {"code": code, "msg": text, "requestTime": 0, "data": None})
 
 
 def _check_window(p: Parameters, now: Instant) -> None:
@@ -350,13 +347,6 @@ def _check_window(p: Parameters, now: Instant) -> None:
     if not window and not stamp:
         return
     if not window.isdecimal() or not stamp.isdecimal():
-        raise _refused(PARAMETER, "Parameter requestTime or receiveWindow error")
+        raise refused(PARAMETER, "Parameter requestTime or receiveWindow error")
     if (int(stamp[:16]) + int(window[:16])) * NS_PER_MS < now.wall_ns:
-        raise _refused("40008", "Request timestamp expired")
-
-
-def _decimal(p: Parameters, name: str) -> Decimal:
-    try:
-        return read_number(p.get(name, ""))
-    except ValueError:
-        raise _refused(PARAMETER, f"Parameter {name} error") from None
+        raise refused("40008", "Request timestamp expired")

@@ -1,7 +1,7 @@
 """Bitget's WebSocket: the private one, which pushes what happens to orders, and the public one with books.
 
 Source: Bitget API documentation, classic account, v2, WebSocket, as stored 2025-11-30; frames as CCXT 4.5 reads them.
-No private channel has a snapshot of open orders, or a number.
+No private channel has a snapshot of open orders, or a number. Positions are told whole, at first and with each trade.
 """
 
 import base64
@@ -20,7 +20,21 @@ from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
-from common.venues.bitget.simulated.rows import STATES, Row, average, force, ms, side, size
+from common.venues.bitget.simulated.futures import FuturesApi
+from common.venues.bitget.simulated.rows import (
+    PRODUCT,
+    STATES,
+    Row,
+    average,
+    force,
+    futures_push,
+    is_futures,
+    ms,
+    name_of,
+    side,
+    size,
+    symbol_of,
+)
 
 PRIVATE, PUBLIC = "/v2/ws/private", "/v2/ws/public"
 IDLE_NS = 120 * NS_PER_S
@@ -40,7 +54,9 @@ class BitgetWebSocket(WebSocketGateway):
         super().__init__(venue, (PRIVATE, PUBLIC), IDLE_NS)
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._accounts: dict[int, str] = {}
-        self._orders: dict[int, dict[str, Row]] = {}
+        self._orders: dict[int, dict[tuple[str, str], Row]] = {}
+        self._positions: dict[int, Row] = {}
+        self._futures = FuturesApi(venue)
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
         self._trades: set[tuple[int, str]] = set()
 
@@ -83,26 +99,33 @@ class BitgetWebSocket(WebSocketGateway):
         self._answer(listener, {"event": "login", "code": 0, "msg": ""}, now)
 
     def _subscribe(self, listener: Listener, op: str, argument: Row, now: Instant) -> None:
-        connection, channel, symbol = listener.line.number, argument.get("channel"), str(argument.get("instId", ""))
-        is_there = argument.get("instType") == "SPOT" and symbol in (*self._venue.state.books, "default")
-        if channel == "orders" and listener.path == PRIVATE and is_there:
+        connection, channel = listener.line.number, argument.get("channel")
+        inst_type, name = str(argument.get("instType", "")), str(argument.get("instId", ""))
+        symbol = symbol_of(inst_type, name)
+        is_there = symbol in self._venue.state.books
+        if channel in ("orders", "positions") and listener.path == PRIVATE and (is_there or name == "default"):
             if connection not in self._accounts:
                 self._error(listener, 30004, "User needs to log in", now)
                 return
-            topics = self._orders.setdefault(connection, {})
-            topics.pop(symbol, None)
-            if op == "subscribe":
-                topics[symbol] = argument
-        elif channel == "trade" and listener.path == PUBLIC and is_there and symbol != "default":
+            held: dict[tuple[str, str], Row] = self._orders.setdefault(connection, {})
+            if channel == "orders":
+                held.pop((inst_type, name), None)
+                held |= {(inst_type, name): argument} if op == "subscribe" else {}
+            else:
+                self._positions.pop(connection, None)
+                self._positions |= {connection: argument} if op == "subscribe" else {}
+        elif channel == "trade" and listener.path == PUBLIC and is_there:
             (self._trades.add if op == "subscribe" else self._trades.discard)((connection, symbol))
-        elif channel == "books" and listener.path == PUBLIC and is_there and symbol != "default":
+        elif channel == "books" and listener.path == PUBLIC and is_there:
             self._books.forget(connection, symbol)
             if op == "subscribe":
                 self._books.begin(connection, symbol, now)
         else:
-            self._error(listener, 30001, f"channel:{channel},instId:{symbol} doesn't exist", now)
+            self._error(listener, 30001, f"channel:{channel},instId:{name} doesn't exist", now)
             return
         self._answer(listener, {"event": op, "arg": argument}, now)
+        if channel == "positions" and op == "subscribe":
+            self._push_positions(connection, now)
 
     def _answer(self, listener: Listener, answer: Row, now: Instant) -> None:
         self._tell(listener, _encode(answer).decode(), now)
@@ -111,7 +134,7 @@ class BitgetWebSocket(WebSocketGateway):
         self._answer(listener, {"event": "error", "code": code, "msg": text}, now)
 
     def _ended(self, listener: Listener) -> None:
-        for held in (self._accounts, self._orders):
+        for held in (self._accounts, self._orders, self._positions):
             held.pop(listener.line.number, None)
         self._books.forget(listener.line.number)
         self._trades = {place for place in self._trades if place[0] != listener.line.number}
@@ -122,14 +145,30 @@ class BitgetWebSocket(WebSocketGateway):
         """Push the order as it stands, with the trade that is its cause."""
         if not isinstance(change, Placed | Traded | Amended | Closed):
             return
-        row = _order(order)
+        instrument = self._venue.state.instruments[order.symbol]
+        place = _place(order.symbol)
+        row = futures_push(order, instrument) if is_futures(order.symbol) else _order(order)
         if isinstance(change, Traded):
-            row |= _fill(trade_row(order, change, self._venue.state.instruments[order.symbol]))
+            row |= _fill(trade_row(order, change, instrument))
         for connection, topics in list(self._orders.items()):
-            topic = topics.get(order.symbol, topics.get("default"))
+            topic = topics.get((place["instType"], place["instId"]), topics.get((place["instType"], "default")))
             if topic is not None and self._accounts.get(connection) == order.account:
-                told = {"action": "snapshot", "arg": topic, "data": [row], "ts": now.wall_ns // NS_PER_MS}
-                self._push(self._listeners[connection], _encode(told).decode(), now)
+                self._push_private(connection, topic, [row], now)
+        if isinstance(change, Traded) and is_futures(order.symbol):
+            for connection in list(self._positions):
+                if self._accounts.get(connection) == order.account:
+                    self._push_positions(connection, now)
+
+    def _push_private(self, connection: int, topic: Row, rows: list[Row], now: Instant) -> None:
+        told = {"action": "snapshot", "arg": topic, "data": rows, "ts": now.wall_ns // NS_PER_MS}
+        self._push(self._listeners[connection], _encode(told).decode(), now)
+
+    def _push_positions(self, connection: int, now: Instant) -> None:
+        """All that the account holds in contracts."""
+        symbols = [symbol for symbol in self._venue.state.books if is_futures(symbol)]
+        held = self._futures.held(self._accounts[connection], symbols)
+        rows = [{**row, "instId": row["symbol"], "posId": row["symbol"]} for row in held]
+        self._push_private(connection, self._positions[connection], rows, now)
 
     def announce(self, headline: str, now: Instant) -> None:
         """Nothing is said before an end."""
@@ -153,7 +192,7 @@ class BitgetWebSocket(WebSocketGateway):
                 "ts": ms(now.wall_ns),
             }  # fmt: skip
             action = "snapshot" if change.former_id < 0 else "update"
-            arg = {"instType": "SPOT", "channel": "books", "instId": change.symbol}
+            arg = {**_place(change.symbol), "channel": "books"}
             push = {"action": action, "arg": arg, "data": [row], "ts": now.wall_ns // NS_PER_MS}
             self._push(self._listeners[change.connection], _encode(push).decode(), now)
 
@@ -162,11 +201,16 @@ class BitgetWebSocket(WebSocketGateway):
             "ts": ms(trade.stamp_ns), "price": digits(trade.px), "size": digits(trade.qty),
             "side": side(trade.taker_side), "tradeId": str(trade.trade_id),
         }  # fmt: skip
-        arg = {"instType": "SPOT", "channel": "trade", "instId": trade.symbol}
+        arg = {**_place(trade.symbol), "channel": "trade"}
         push = {"action": "update", "arg": arg, "data": [row], "ts": now.wall_ns // NS_PER_MS}
         for connection, symbol in self._trades:
             if symbol == trade.symbol:
                 self._push(self._listeners[connection], _encode(push).decode(), now)
+
+
+def _place(symbol: str) -> dict[str, str]:
+    """Where the venue has a symbol, and under which name."""
+    return {"instType": PRODUCT if is_futures(symbol) else "SPOT", "instId": name_of(symbol)}
 
 
 def book_sum(book: Book) -> int:

@@ -9,8 +9,20 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from common.venues.backend import AmendingBackend, FillFact, OrderFact, Push, Reply, Verdict
+from common.venues.backend import (
+    AmendingBackend,
+    ContractBackend,
+    FillFact,
+    ModedBackend,
+    OrderFact,
+    Push,
+    Reply,
+    Verdict,
+)
+from common.venues.bitget.rest import BitgetRest
+from common.venues.bitget.simulated.futures import FuturesApi
 from common.venues.bitget.simulated.websocket import book_sum
+from tests.common.venues.bitget.perpetual_rig import CONTRACT, PERPETUAL, contracts_backend, contracts_rig
 from tests.common.venues.bitget.rig import SYMBOL, backend, bitget_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
@@ -30,6 +42,12 @@ def raw(rig: Rig) -> Raw:
 
 
 @pytest.fixture
+def contracts(tmp_path: Path) -> Rig:
+    """With a perpetual, which orders are for."""
+    return contracts_rig(tmp_path).live()
+
+
+@pytest.fixture
 def client(rig: Rig) -> FixClient:
     return FixClient(rig)
 
@@ -42,7 +60,11 @@ def read(raw: Raw, what: str, call: Any) -> tuple[Any, Reply]:
 
 def post(raw: Raw, path: str, **asked: str) -> Any:
     """The data of the answer to what only a person asks for."""
-    call = raw.backend._sign("POST", f"v2/spot/trade/{path}", asked, raw.rig.now.wall_ns)  # type: ignore[attr-defined]
+    return signed(raw, "POST", f"v2/spot/trade/{path}", asked)
+
+
+def signed(raw: Raw, method: str, path: str, asked: dict[str, str]) -> Any:
+    call = raw.backend._sign(method, path, asked, raw.rig.now.wall_ns)  # type: ignore[attr-defined]
     return raw.call(call)[1]
 
 
@@ -76,7 +98,9 @@ def test_02_some_codes_with_status_400_say_that_nobody_knows(rig: Rig, raw: Raw,
     assert (status, answer["code"]) == (400, "45001")
     assert raw.backend.read("new", status, body, call).verdict is Verdict.UNKNOWN
     assert (rig.at_venue("a1") is not None) is (kind == "unknown")
-    for code, verdict in (("43118", Verdict.UNKNOWN), ("43012", Verdict.REFUSED), ("429", Verdict.REFUSED)):
+    unknown, refused = Verdict.UNKNOWN, Verdict.REFUSED
+    codes = {"43118": unknown, "40010": unknown, "40015": unknown, "43012": refused, "429": refused}
+    for code, verdict in codes.items():
         body = msgspec.json.encode({"code": code, "msg": "", "data": None})
         assert raw.backend.read("new", 400, body).verdict is verdict
 
@@ -174,6 +198,20 @@ def test_08_the_size_of_a_push_is_money(client: FixClient) -> None:
     assert isinstance(then, OrderFact) and then.cum_qty == D("0.04")
 
 
+def test_08_the_size_of_a_push_of_contracts_is_the_quantity() -> None:
+    row = {
+        "instId": SYMBOL, "orderId": "7", "clientOid": "a1", "price": "60000", "size": "0.1", "notionalUsd": "6000",
+        "orderType": "limit", "side": "sell", "status": "canceled", "accBaseVolume": "0.04", "tradeId": "9",
+        "fillPrice": "60000", "baseVolume": "0.04", "fillFee": "-0.48", "fillFeeCoin": "USDT", "tradeScope": "T",
+        "fillTime": "1767225600000", "uTime": "1767225600000", "posMode": "one_way_mode",
+    }  # fmt: skip
+    arg = {"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"}
+    text = msgspec.json.encode({"action": "snapshot", "arg": arg, "data": [row]}).decode()
+    _, (fill, order) = contracts_backend().read_push(text)
+    assert isinstance(fill, FillFact) and (fill.symbol, fill.qty, fill.fee) == (PERPETUAL, D("0.04"), D("0.48"))
+    assert isinstance(order, OrderFact) and (order.order_qty, order.ord_status, order.side) == (D("0.1"), "4", "2")
+
+
 def test_09_the_cost_of_an_order_is_json_within_a_text(rig: Rig, raw: Raw, client: FixClient) -> None:
     client.order("a1")
     rig.stranger("2", "0.1", "60000")
@@ -188,6 +226,10 @@ def test_10_all_is_told_once_the_last_symbol_is_subscribed_to(client: FixClient)
         arg = {"instType": "SPOT", "channel": "orders", "instId": symbol}
         told.append(backend().read_push(msgspec.json.encode({"event": "subscribe", "arg": arg}).decode())[0])
     assert told == [Push.OTHER, Push.SUBSCRIBED]
+    both = contracts_backend()
+    for inst_type, name, push in (("SPOT", "ETHUSDT", Push.OTHER), ("USDT-FUTURES", "default", Push.SUBSCRIBED)):
+        arg = {"instType": inst_type, "channel": "orders", "instId": name}
+        assert both.read_push(msgspec.json.encode({"event": "subscribe", "arg": arg}).decode())[0] is push
     sent = client.send("D", "11=e1|55=ETHUSDT|54=1|38=1|40=2|44=3000|59=1|")
     assert words(sent) == [("A", "A"), ("0", "0")]
 
@@ -235,6 +277,119 @@ def test_15_a_book_has_a_sum_with_a_sign(rig: Rig) -> None:
     assert book_sum(book) == -1647853772
 
 
+OF_FUTURES = {"productType": "USDT-FUTURES"}
+
+
+def test_16_a_spot_market_and_a_perpetual_have_one_name(contracts: Rig) -> None:
+    raw = Raw(contracts)
+    assert read(raw, "new", raw.order("p1"))[1].verdict is Verdict.DONE
+    terms, now_ns = msgspec.structs.replace(raw.terms("s1"), symbol=SYMBOL), contracts.now.wall_ns
+    assert read(raw, "new", raw.backend.new(terms, now_ns, now_ns + 10**9))[1].verdict is Verdict.DONE
+    told, page, calls = list[OrderFact](), "", 0
+    while not calls or page:
+        answer, reply = read(raw, "ask_open", raw.backend.ask_open(page, contracts.now.wall_ns))
+        told += [fact for fact in reply.facts if isinstance(fact, OrderFact)]
+        page, calls = reply.next_page, calls + 1
+    assert calls == 2 and {(fact.venue_id, fact.symbol) for fact in told} == {("s1", SYMBOL), ("p1", PERPETUAL)}
+    assert {row["symbol"] for row in answer["data"]["entrustedList"]} == {SYMBOL}, "the perpetual's, at the venue"
+    assert signed(raw, "GET", "v2/spot/trade/orderInfo", {"clientOid": "p1"})["data"] == []
+
+
+def test_17_an_order_for_contracts_is_refused_by_the_age_of_its_signature_alone(contracts: Rig) -> None:
+    raw = Raw(contracts)
+    calls = [raw.order(name) for name in ("a1", "a2")]
+    assert b"requestTime" not in calls[0].body and b"receiveWindow" not in calls[0].body
+    contracts.pass_time(29, step_s=0.5)
+    assert read(raw, "new", calls[0])[1].verdict is Verdict.DONE, "its last moment was long ago"
+    contracts.pass_time(2, step_s=0.5)
+    answer, reply = read(raw, "new", calls[1])
+    assert answer["code"] == "40008" and reply.verdict is Verdict.REFUSED and contracts.at_venue("a2") is None
+
+
+def test_18_a_multiple_of_quantities_multiplies_nothing(contracts: Rig) -> None:
+    raw = Raw(contracts)
+    assert isinstance(raw.backend, ContractBackend)
+    answer, reply = read(raw, "ask_contracts", raw.backend.ask_contracts())
+    (row,) = answer["data"]
+    assert (row["symbol"], row["sizeMultiplier"], row["volumePlace"]) == (SYMBOL, "0.001", "3")
+    assert reply.contracts == {PERPETUAL: CONTRACT} and CONTRACT.multiplier == 1
+    raw.call(raw.order("a1", order_qty=D("0.025")))
+    found = contracts.at_venue("a1")
+    assert found is not None and found["order_qty"] == "0.025"
+
+
+def test_19_a_position_s_size_has_no_sign(contracts: Rig) -> None:
+    raw = Raw(contracts)
+    raw.call(raw.order("a1", side="2", order_qty=D("0.3")))
+    contracts.stranger("1", "0.3", "60000")
+    (row,) = signed(raw, "GET", "v2/mix/position/all-position", OF_FUTURES)["data"]
+    assert (row["holdSide"], row["total"]) == ("short", "0.3")
+
+
+def test_20_a_balance_is_what_both_wallets_hold_without_what_closing_would_bring(contracts: Rig) -> None:
+    raw, rest = Raw(contracts), BitgetRest("x", None, trades_contracts=True)  # type: ignore[arg-type]
+    raw.call(raw.order("a1", order_qty=D("0.3")))
+    contracts.stranger("2", "0.3", "60000")
+    (row,) = signed(raw, "GET", "v2/mix/account/accounts", OF_FUTURES)["data"]
+    paid = D("0.0008") * 18_000
+    assert (D(row["accountEquity"]), D(row["unrealizedPL"])) == (100_000 - paid + 1500, D(1500))
+    asset, free, held = rest._balance(row)
+    assert (asset, free + held) == ("USDT", 100_000 - paid)
+    in_parts = {**row, "unrealizedPL": "", "crossedUnrealizedPL": "1500", "isolatedUnrealizedPL": None}
+    assert rest._balance(in_parts) == (asset, free, held)
+    lost = {**row, "accountEquity": "900", "unrealizedPL": "-200", "available": "0"}
+    assert rest._balance(lost) == ("USDT", D(0), D(1100))
+
+
+def test_21_an_order_that_only_reduces_makes_room_for_itself_and_is_not_named(contracts: Rig) -> None:
+    client = FixClient(contracts)
+    client.order("p1", qty="0.2")
+    contracts.stranger("2", "0.2", "60000")
+    assert words(client.order("r1", side="2", qty="0.15", px="70000", more="18=E|")) == [("A", "A"), ("0", "0")]
+    told = client.order("r2", side="2", qty="0.1", px="71000", more="18=E|")
+    contracts.pass_time(1)
+    by_name = {each[11]: (each[150], each[39]) for each in [*told, *client.got] if each[35] == "8"}
+    assert by_name == {"r1": ("4", "4"), "r2": ("0", "0")}
+    order = contracts.core.book.named("DESK", "r2")
+    assert order is not None and order.order_id, "it was asked for"
+    contracts.stranger("1", "0.1", "71000")
+    assert contracts.world.core.venue.state.accounts.position("desk", PERPETUAL) == D("0.1")
+
+
+def test_22_a_modified_order_for_contracts_is_another_one_that_is_not_told(contracts: Rig) -> None:
+    raw, client = Raw(contracts), FixClient(contracts)
+    client.order("a1", qty="0.2")
+    asked = {"symbol": SYMBOL, "clientOid": "a1", "newClientOid": "a2", "newSize": "0.3", "newPrice": "59000"}
+    answer = signed(raw, "POST", "v2/mix/order/modify-order", {**asked, **OF_FUTURES})
+    assert answer["data"] == {"orderId": None, "clientOid": "a2"}
+    assert contracts.at_venue("a1")["ord_status"] == "4" and contracts.at_venue("a2")["order_qty"] == "0.3"  # type: ignore[index]
+    assert not isinstance(raw.backend, AmendingBackend)
+
+
+def test_23_an_account_of_two_positions_is_another_one(contracts: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, right = Raw(contracts), FuturesApi._account
+    assert isinstance(raw.backend, ModedBackend)
+    for changed, verdict in (({}, Verdict.DONE), ({"posMode": "hedge_mode"}, Verdict.REFUSED)):
+        now_changed: dict[str, str] = dict(changed)
+        monkeypatch.setattr(FuturesApi, "_account", lambda *a, more=now_changed: {**right(*a), **more})  # type: ignore[dict-item]
+        assert read(raw, "ask_account", raw.backend.ask_account(contracts.now.wall_ns))[1].verdict is verdict
+    hedged = {**OF_FUTURES, "symbol": SYMBOL, "side": "buy", "tradeSide": "open", "orderType": "limit", "size": "1"}
+    hedged |= {"price": "60000", "marginMode": "crossed", "marginCoin": "USDT", "force": "gtc"}
+    assert signed(raw, "POST", "v2/mix/order/place-order", hedged)["code"] == "40774"
+
+
+def test_24_an_order_that_is_cancelled_is_spelt_in_two_ways_and_its_state_has_two_names(contracts: Rig) -> None:
+    raw, client = Raw(contracts), FixClient(contracts)
+    client.order("a1", qty="0.2")
+    client.cancel("c1", "a1")
+    answer, reply = read(raw, "ask_order", asked(raw, "a1"))
+    assert answer["data"]["state"] == "canceled" and "status" not in answer["data"]
+    (fact,) = reply.facts
+    assert isinstance(fact, OrderFact) and (fact.ord_status, fact.symbol) == ("4", PERPETUAL)
+    ended = signed(raw, "GET", "v2/mix/order/orders-history", OF_FUTURES)["data"]["entrustedList"]
+    assert [row["status"] for row in ended] == ["canceled"]
+    answer, reply = read(raw, "ask_order", asked(raw, "nosuch"))
+    assert (answer["code"], reply.verdict) == ("40109", Verdict.ABSENT)
 
 
 def test_more_than_ten_new_orders_in_a_second_are_refused(rig: Rig, raw: Raw) -> None:
