@@ -1,12 +1,12 @@
-"""Bitget, spot and linear perpetuals: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
+"""Bitget, spot and linear perpetuals: its facts, and where its parts are. README.md beside this file has the rest."""
 
 from common.instant import NS_PER_S
 from common.messages import MAX_TIME_TO_LIVE_NS
 from common.venues.venue import CredentialKind, Feature, VenueProfile
 
 PROCESSING_LIMIT_NS = 45 * NS_PER_S
-"""How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous. One
-for contracts is refused by the age of its signature alone, which is 30 s."""
+"""How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous. An
+order for contracts is refused by the age of its signature alone, 30 s."""
 
 PROFILE = VenueProfile(
     title="Bitget",

@@ -223,13 +223,15 @@ def position_row(i: Instrument, qty: Decimal, cost: Decimal, last: Decimal, orde
     """What the account holds of a contract: a size without a sign, and the side that it is on. `cost` is the average of
     its unit costs."""
     contract, size_ = i.contract, abs(qty)
+    # A sum has no sign where it is nothing.
+    unrealised = contract.profit((contract.unit_cost(last) - cost) * qty) + ZERO
     ordered = sum((order.leaves_qty for order in orders), ZERO)
     return {
         "symbol": name_of(i.symbol), "holdSide": "long" if qty > 0 else "short", "total": digits(size_),
         "available": digits(size_), "locked": "0", "openDelegateSize": digits(ordered), **_held(i),
         "marginSize": digits(i.margin_rate * contract.worth(last, size_)), "achievedProfits": "0",
         "openPriceAvg": digits(contract.unit_cost(cost).quantize(_PRICE_STEP, ROUND_HALF_UP)),
-        "unrealizedPL": digits(contract.profit((contract.unit_cost(last) - cost) * qty) + ZERO), "liquidationPrice": "0",
+        "unrealizedPL": digits(unrealised), "liquidationPrice": "0",
         "keepMarginRate": "0.004", "markPrice": digits(last), "breakEvenPrice": "", "totalFee": "", "deductedFee": "",
         "marginRatio": "0", "assetMode": "single", "cTime": "1767225600000", "uTime": "1767225600000",
     }  # fmt: skip

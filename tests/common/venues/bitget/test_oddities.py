@@ -20,7 +20,6 @@ from common.venues.backend import (
     Verdict,
 )
 from common.venues.bitget.rest import BitgetRest
-from common.venues.bitget.simulated.futures import FuturesApi
 from common.venues.bitget.simulated.websocket import book_sum
 from tests.common.venues.bitget.perpetual_rig import CONTRACT, PERPETUAL, contracts_backend, contracts_rig
 from tests.common.venues.bitget.rig import SYMBOL, backend, bitget_rig
@@ -330,6 +329,8 @@ def test_20_a_balance_is_what_both_wallets_hold_without_what_closing_would_bring
     raw, rest = Raw(contracts), BitgetRest("x", None, trades_contracts=True)  # type: ignore[arg-type]
     raw.call(raw.order("a1", order_qty=D("0.3")))
     contracts.stranger("2", "0.3", "60000")
+    for side in "21":
+        contracts.stranger(side, "0.01", "65000")
     (row,) = signed(raw, "GET", "v2/mix/account/accounts", OF_FUTURES)["data"]
     paid = D("0.0008") * 18_000
     assert (D(row["accountEquity"]), D(row["unrealizedPL"])) == (100_000 - paid + 1500, D(1500))
@@ -366,13 +367,13 @@ def test_22_a_modified_order_for_contracts_is_another_one_that_is_not_told(contr
     assert not isinstance(raw.backend, AmendingBackend)
 
 
-def test_23_an_account_of_two_positions_is_another_one(contracts: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw, right = Raw(contracts), FuturesApi._account
+def test_23_an_account_of_two_positions_is_another_one(contracts: Rig) -> None:
+    raw = Raw(contracts)
     assert isinstance(raw.backend, ModedBackend)
-    for changed, verdict in (({}, Verdict.DONE), ({"posMode": "hedge_mode"}, Verdict.REFUSED)):
-        now_changed: dict[str, str] = dict(changed)
-        monkeypatch.setattr(FuturesApi, "_account", lambda *a, more=now_changed: {**right(*a), **more})  # type: ignore[dict-item]
-        assert read(raw, "ask_account", raw.backend.ask_account(contracts.now.wall_ns))[1].verdict is verdict
+    status, answer, body = raw.call(raw.backend.ask_account(contracts.now.wall_ns))
+    assert raw.backend.read("ask_account", status, body).verdict is Verdict.DONE
+    answer["data"]["posMode"] = "hedge_mode"
+    assert raw.backend.read("ask_account", status, msgspec.json.encode(answer)).verdict is Verdict.REFUSED
     hedged = {**OF_FUTURES, "symbol": SYMBOL, "side": "buy", "tradeSide": "open", "orderType": "limit", "size": "1"}
     hedged |= {"price": "60000", "marginMode": "crossed", "marginCoin": "USDT", "force": "gtc"}
     assert signed(raw, "POST", "v2/mix/order/place-order", hedged)["code"] == "40774"
