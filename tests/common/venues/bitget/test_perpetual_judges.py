@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 
 from common.exchange.order import BUY, LIMIT, SELL, Terms
-from common.messages import Answer, Ask
-from common.venues.registry import find_rest
-from common.venues.rest import RestSettings
 from tests.common.exchange.harness import World
-from tests.common.venues.bitget.perpetual_rig import BITGET_CONTRACTS, CONTRACT_SETTINGS, PERPETUAL, D
-from tests.common.venues.bitget.rig import KEYS
+from tests.common.venues.bitget.perpetual_rig import BITGET_CONTRACTS, PERPETUAL, D
 from tests.common.venues.bitget.rig import SYMBOL as PAIR
 from tests.common.venues.judged import SYMBOL, Bench, judge_of, opened, options
 
@@ -63,7 +59,7 @@ def test_an_order_is_made_and_cancelled_and_a_fill_makes_a_position(bench: Bench
     assert trade["fee"]["cost"] == pytest.approx(4.8)
     (held,) = client.fetch_positions([SWAP])
     assert (held["contracts"], held["side"], held["entryPrice"], held["hedged"]) == (0.1, "long", 60_000, False)
-    assert client.fetch_balance({"type": "swap"})["USDT"]["total"] == pytest.approx(100_000 - 4.8 + 500)
+    assert client.fetch_balance({"type": "swap"})["USDT"]["total"] == pytest.approx(100_000 - 4.8)
     assert client.fetch_balance()["USDT"]["total"] == 1_000_000
 
 
@@ -126,7 +122,7 @@ def test_what_is_refused_is_refused_in_the_venue_s_codes(bench: Bench) -> None:
 def test_all_of_a_contract_s_orders_are_cancelled(bench: Bench) -> None:
     for n in range(3):
         bench.client.create_order(SWAP, "limit", "buy", 0.1, 60_000, {"clientOid": f"a{n}"})
-    bench.buy(60_000)
+    bench.client.create_order(SYMBOL, "limit", "buy", 0.1, 60_000, {"clientOid": "s1"})
     assert len(bench.client.cancel_all_orders(SWAP)) == 3
     assert bench.client.fetch_open_orders(SWAP) == [] and len(bench.client.fetch_open_orders(SYMBOL)) == 1
 
@@ -167,54 +163,3 @@ def test_the_book_of_contracts_is_watched_and_its_sum_agrees(bench: Bench) -> No
         return []
 
     assert bench.watch(watch) == [[65_005, 0.2], [65010.5, 0.5]]
-
-
-def test_the_account_s_side_tells_contracts_and_their_orders_and_fills(bench: Bench) -> None:
-    url = f"http://127.0.0.1:{bench.served.port('rest')}/api"
-    rest: Any = find_rest("bitget")(RestSettings("x", url, KEYS, 5000, symbols=CONTRACT_SETTINGS.symbols))
-    rest.api.throttle = lambda cost=None: None
-    client = bench.client
-
-    def ask(what: str, **more: Any) -> Answer:
-        answer: Answer = rest.ask(Ask("x", 1, what, **{"symbol": PERPETUAL, **more}))
-        assert not answer.failed, answer.text
-        return answer
-
-    made = client.create_order(SWAP, "limit", "sell", 0.25, 65_000, {"clientOid": "a1"})
-    client.create_order(SYMBOL, "limit", "buy", 0.1, 60_000, {"clientOid": "s1"})
-    stranger(bench.world, BUY, "0.1", "65000")
-    assert ask("positions", symbol="").positions == ((PERPETUAL, D("-0.1")),)
-    (row,) = ask("open_orders").orders
-    assert (row.cl_ord_id, row.order_qty, row.cum_qty, row.symbol) == ("a1", D("0.25"), D("0.1"), PERPETUAL)
-    assert {row.cl_ord_id for row in ask("open_orders", symbol="").orders} == {"a1", "s1"}
-    assert [row.cl_ord_id for row in ask("open_orders", symbol=PAIR).orders] == ["s1"]
-    (fill,) = ask("trades", order_id=made["id"]).trades
-    assert (fill.last_qty, fill.last_px, fill.fee_qty, fill.fee_asset) == (D("0.1"), D(65_000), D("5.2"), "USDT")
-    assert (fill.symbol, fill.side, fill.maker) == (PERPETUAL, "2", True)
-    assert ask("history").trades == (fill,) and ask("history", symbol=PAIR).trades == ()
-    for by in ({"cl_ord_id": "a1"}, {"order_id": made["id"], "cl_ord_id": "a1"}):
-        told = ask("order", **by).order
-        assert told is not None and (told.ord_status, told.cum_qty, told.side) == ("1", D("0.1"), "2")
-    assert ask("order", cl_ord_id="nosuch").not_found
-    (total,) = [(free, held) for asset, free, held in ask("balances", symbol="").balances if asset == "USDT"]
-    assert sum(total) == 1_000_000 + 100_000 - D("5.2") and total[1] == 6000 + D("1625"), "a tenth of 0.25 at 65000"
-    (ticker,) = ask("ticker").tickers
-    assert (ticker.symbol, ticker.ask_px, ticker.last_px) == (PERPETUAL, D(65_000), D(65_000))
-    assert ask("cancel", order_id=made["id"]).cancelled == 1 and ask("cancel", order_id=made["id"]).cancelled == 0
-    assert ask("cancel_all", symbol=PAIR).cancelled == 1
-    rest.api.close()
-
-
-def test_an_account_with_two_positions_in_a_contract_tells_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"http://127.0.0.1:{bench.served.port('rest')}/api"
-    rest: Any = find_rest("bitget")(RestSettings("x", url, KEYS, 5000, symbols=CONTRACT_SETTINGS.symbols))
-    row = {"symbol": PAIR, "total": "1", "posMode": "one_way_mode"}
-    for rows, positions in (
-        ([{**row, "holdSide": "short"}], ((PERPETUAL, D(-1)),)), ([{**row, "holdSide": "net"}], None),
-        ([{**row, "holdSide": "long"}, {**row, "holdSide": "short"}], None),
-        ([{**row, "holdSide": "long", "posMode": "hedge_mode"}], None), ([], ()),
-    ):  # fmt: skip
-        rest.api.privateMixGetV2MixPositionAllPosition = lambda params, rows=rows: {"data": rows}
-        answer = rest.ask(Ask("x", 1, "positions"))
-        assert answer.failed is (positions is None) and answer.positions == (positions or ())
-    rest.api.close()
