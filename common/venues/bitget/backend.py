@@ -77,7 +77,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Part(NamedTuple):
+class BitgetPart(NamedTuple):
     """One of the venue's two parts: what its symbols are called here and there, where each request of it goes, and what
     stands in each (`asked`). `has_window`: a new order bears its last moment."""
 
@@ -101,11 +101,11 @@ class Part(NamedTuple):
         return f"{name.upper()}{self.suffix}" if self.suffix else name
 
 
-SPOT = Part(
+SPOT = BitgetPart(
     "SPOT", "", {}, True, "v2/spot/trade/place-order", "v2/spot/trade/cancel-order", "v2/spot/trade/orderInfo",
     "v2/spot/trade/unfilled-orders", "v2/spot/trade/history-orders", "v2/spot/trade/fills",
 )  # fmt: skip
-FUTURES = Part(
+FUTURES = BitgetPart(
     "USDT-FUTURES", "-PERP", {"productType": "USDT-FUTURES"}, False, "v2/mix/order/place-order",
     "v2/mix/order/cancel-order", "v2/mix/order/detail", "v2/mix/order/orders-pending", "v2/mix/order/orders-history",
     "v2/mix/order/fills",
@@ -113,7 +113,7 @@ FUTURES = Part(
 _PARTS = {part.inst_type: part for part in (SPOT, FUTURES)}
 
 
-def part_of(symbol: str) -> Part:
+def part_of(symbol: str) -> BitgetPart:
     """Where a symbol is traded."""
     return FUTURES if symbol.endswith(FUTURES.suffix) else SPOT
 
@@ -123,7 +123,7 @@ def has_contracts(symbols: Sequence[str]) -> bool:
     return any(part_of(symbol) is FUTURES for symbol in symbols)
 
 
-def rows_of(data: Any, part: Part, name: str) -> list[Row]:
+def rows_of(data: Any, part: BitgetPart, name: str) -> list[Row]:
     """The rows of a list, which for contracts is the field `name` of a table, and null where it is empty."""
     rows: list[Row] = (data[name] or []) if part is FUTURES else data
     return rows
@@ -389,7 +389,7 @@ class BitgetContractsBackend(BitgetBackend):
         return HttpCall("GET", f"/api/v2/mix/market/contracts?{urlencode(FUTURES.asked)}")
 
 
-def _page(path: str, part: Part, symbol: str) -> str:
+def _page(path: str, part: BitgetPart, symbol: str) -> str:
     query = urlencode({**({"symbol": part.name_of(symbol)} if symbol else {}), **part.asked})
     return f"{path}?{query}" if query else path
 
@@ -444,7 +444,7 @@ def _price(row: Row) -> Decimal | None:
     return decimal_field(row, "price") if row.get("orderType") == "limit" else None
 
 
-def _order(row: Row, part: Part) -> OrderFact:
+def _order(row: Row, part: BitgetPart) -> OrderFact:
     """An order as REST tells it."""
     return OrderFact(
         str(row.get("clientOid") or ""), name_field(row, "orderId"), part.symbol_of(name_field(row, "symbol")),
@@ -462,7 +462,7 @@ def fee_of(row: Row) -> tuple[Decimal, str]:
     return -decimal_field(detail, "totalFee"), str(detail.get("feeCoin") or "")
 
 
-def _fill(row: Row, part: Part) -> FillFact:
+def _fill(row: Row, part: BitgetPart) -> FillFact:
     """A fill as REST tells it. It has no id of ours."""
     px, qty = ("price", "baseVolume") if part is FUTURES else ("priceAvg", "size")
     return FillFact(
@@ -472,7 +472,7 @@ def _fill(row: Row, part: Part) -> FillFact:
     )  # fmt: skip
 
 
-def _pushed(row: Row, part: Part) -> list[Fact]:
+def _pushed(row: Row, part: BitgetPart) -> list[Fact]:
     """A push is the order as it stands, and the trade that is its cause, which is told first. Of spot size is money, of
     contracts the quantity."""
     name, order_id = str(row.get("clientOid") or ""), name_field(row, "orderId")

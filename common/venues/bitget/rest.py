@@ -27,7 +27,7 @@ from common.venues.bitget.backend import (
     STATES,
     BitgetBackend,
     BitgetContractsBackend,
-    Part,
+    BitgetPart,
     fee_of,
     has_contracts,
     part_of,
@@ -226,7 +226,7 @@ def _unrealised(row: Row) -> Decimal:
     return sum((decimal_field({"unrealizedPL": told}, "unrealizedPL") for told in parts if told), Decimal(0))
 
 
-def _paging(part: Part, name: str, key: str) -> Paging:
+def _paging(part: BitgetPart, name: str, key: str) -> Paging:
     """Pages of the list `name`, which are asked for by the field `key` of the last row."""
     first = {"limit": str(PAGE_ROWS)}
     rows = partial(_rows, part, name)
@@ -236,5 +236,5 @@ def _paging(part: Part, name: str, key: str) -> Paging:
     )  # fmt: skip
 
 
-def _rows(part: Part, name: str, answer: Any) -> list[Row]:
+def _rows(part: BitgetPart, name: str, answer: Any) -> list[Row]:
     return [dict(row) for row in rows_of(answer["data"], part, name)]

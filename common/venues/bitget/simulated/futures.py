@@ -50,7 +50,7 @@ OTHER_PRODUCTS = "COIN-FUTURES", "USDC-FUTURES", "SUSDT-FUTURES", "SCOIN-FUTURES
 """Of which there are no contracts here."""
 
 
-class FuturesApi:
+class BitgetFuturesApi:
     """What `mix` answers: `public` to anybody, `asking` and `acting` to who has signed, by path."""
 
     def __init__(self, venue: Venue) -> None:

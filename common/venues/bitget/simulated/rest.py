@@ -30,7 +30,7 @@ from common.venues.bitget.simulated.answers import (
     names_of,
     refused,
 )
-from common.venues.bitget.simulated.futures import FuturesApi
+from common.venues.bitget.simulated.futures import BitgetFuturesApi
 from common.venues.bitget.simulated.rows import (
     GONE,
     PARAMETER,
@@ -77,7 +77,7 @@ class BitgetRestApi:
         self._venue = venue
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._windows: dict[tuple[str, str], Window] = {}
-        futures = FuturesApi(venue)
+        futures = BitgetFuturesApi(venue)
         public: dict[str, Handler] = {
             "public/time": self._time, "spot/public/symbols": self._symbols, "spot/market/orderbook": self._book,
             "spot/market/tickers": self._tickers, "margin/currencies": self._no_margin,

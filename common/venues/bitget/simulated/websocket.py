@@ -20,7 +20,7 @@ from common.exchange.told_books import ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
-from common.venues.bitget.simulated.futures import FuturesApi
+from common.venues.bitget.simulated.futures import BitgetFuturesApi
 from common.venues.bitget.simulated.rows import (
     PRODUCT,
     STATES,
@@ -56,7 +56,7 @@ class BitgetWebSocket(WebSocketGateway):
         self._accounts: dict[int, str] = {}
         self._orders: dict[int, dict[tuple[str, str], Row]] = {}
         self._positions: dict[int, Row] = {}
-        self._futures = FuturesApi(venue)
+        self._futures = BitgetFuturesApi(venue)
         self._books = ToldBooks(BOOK_EVERY_NS, BOOK_DEPTH, digits)
         self._trades: set[tuple[int, str]] = set()
 

@@ -10,7 +10,7 @@ import pytest
 from common.contracts import Contract, InstrumentKind
 from common.exchange.order import LIMIT, SELL, Terms
 from common.venues.bitget import backend as bitget_backend
-from common.venues.bitget.simulated.futures import FuturesApi
+from common.venues.bitget.simulated.futures import BitgetFuturesApi
 from tests.common.venues.bitget.perpetual_rig import CONTRACT, PERPETUAL, D, any_id_sent, contracts_rig
 from tests.common.venues.bitget.rig import SYMBOL
 from tests.services.bridge.raw import Raw
@@ -157,8 +157,8 @@ def test_an_account_that_meets_itself_in_contracts_is_told_of_both_sides(rig: Ri
 def test_an_account_of_another_mode_is_not_traded_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], told: str
 ) -> None:
-    right, now_changed = FuturesApi._account, [changed]
-    monkeypatch.setattr(FuturesApi, "_account", lambda *a: {**right(*a), **now_changed[0]})  # type: ignore[dict-item]
+    right, now_changed = BitgetFuturesApi._account, [changed]
+    monkeypatch.setattr(BitgetFuturesApi, "_account", lambda *a: {**right(*a), **now_changed[0]})  # type: ignore[dict-item]
     rig = contracts_rig(tmp_path)
     rig.pass_time(2)
     status = rig.core.status(rig.now)
