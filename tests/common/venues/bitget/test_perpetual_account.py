@@ -22,8 +22,9 @@ class Account:
     def __init__(self, world: World, served: Served) -> None:
         self.world = world
         url = f"http://127.0.0.1:{served.port('rest')}/api"
-        self.rest: Any = find_rest("bitget")(RestSettings("x", url, KEYS, 5000, symbols=CONTRACT_SETTINGS.symbols))
-        self.rest.api.throttle = lambda cost=None: None
+        rest: Any = find_rest("bitget")(RestSettings("x", url, KEYS, 5000, symbols=CONTRACT_SETTINGS.symbols))
+        rest.api.throttle = lambda cost=None: None
+        self.rest = rest
 
     def order(self, name: str, side: str, qty: str, px: str, symbol: str = PERPETUAL, account: str = "desk") -> Order:
         """An order at the venue, of the account or of somebody else."""
