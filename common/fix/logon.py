@@ -186,7 +186,7 @@ class Logon:
     def _done(self, m: Received, peer_reset: bool, peer_expects: int, now: Instant) -> None:
         standing = self._standing
         missing = m.seq > standing.next_inbound
-        standing.effects.append(LoggedOn(peer_reset, missing, self._life.interval_s, text_of(m.fields.get(b"58", b""))))
+        standing.effects.append(LoggedOn(peer_reset, missing, self._life.interval_s, text_of(m.fields.get(b"96", b""))))
         if missing:
             # The Logon(A) was acted on; when the gap closes it only counts (quickfix#102).
             self._pending.add(m, True, now, ask=not peer_expects)

@@ -180,13 +180,13 @@ class NumbersSet(NamedTuple):
 
 
 class LoggedOn(NamedTuple):
-    """Both Logon(A) are exchanged. `peer_reset`: ResetSeqNumFlag(141)=Y. `recovering`: messages are missing. `text` is
-    the Text(58) of the peer's."""
+    """Both Logon(A) are exchanged. `peer_reset`: ResetSeqNumFlag(141)=Y. `recovering`: messages are missing.
+    `raw_data` is the RawData(96) of the peer's, for what a Logon(A) has no field of its own."""
 
     peer_reset: bool
     recovering: bool
     heart_bt_int_s: int
-    text: str = ""
+    raw_data: str = ""
 
 
 class LoggedOut(NamedTuple):

@@ -51,8 +51,10 @@ class Acceptor(ResendingFixGateway):
         desk.mouth = self
 
     def _session_settings(self, party: Party) -> SessionSettings:
-        """With the log's id in Text(58) of Logon(A): another one knows nothing of what went before."""
-        text = f"58=log {self._identity}\x01".encode()
+        """With the log's id in RawData(96) of Logon(A), which has no Text(58): another one knows nothing of what went
+        before."""
+        told = f"log {self._identity}"
+        fields = f"95={len(told)}\x0196={told}\x01".encode()
         settings = super()._session_settings(party)
         return SessionSettings(
             sender_comp_id=settings.sender_comp_id,
@@ -61,7 +63,7 @@ class Acceptor(ResendingFixGateway):
             begin_string=settings.begin_string,
             heart_bt_int_s=settings.heart_bt_int_s,
             sequence_policy=settings.sequence_policy,
-            logon_fields=lambda msg_seq_num, sending_time: text,
+            logon_fields=lambda msg_seq_num, sending_time: fields,
         )
 
     def _handlers(self) -> Mapping[str, Handler]:

@@ -359,10 +359,10 @@ class Connection:
         self._records.append(OperatorAct(self._core.name, "reset", "venue", text), now)
         self.break_off(text, now)
 
-    def told_other_log(self, text: str, now: Instant) -> bool:
+    def told_other_log(self, raw_data: str, now: Instant) -> bool:
         """Whether the venue has answered the Logon(A) by another log than before: its numbers prove nothing of what was
         sent, since what it asks for again may have been carried out. Then the next connection begins a generation."""
-        log, known = self._dialect.log_told(text), self._records.history.venue_log
+        log, known = self._dialect.log_told(raw_data), self._records.history.venue_log
         if not log or not known or log == known:
             return False
         self._reset_for_log(log, now)
@@ -375,10 +375,10 @@ class Connection:
         if log and log != history.venue_log and history.state is SessionState.CONNECTING:
             self._reset_for_log(log, now)
 
-    def logged_on(self, text: str, now: Instant) -> None:
+    def logged_on(self, raw_data: str, now: Instant) -> None:
         """Record it, and by which log the venue counts, where that was not known."""
         history = self._records.history
-        log = "" if history.venue_log else self._dialect.log_told(text)
+        log = "" if history.venue_log else self._dialect.log_told(raw_data)
         self._records.append(msgspec.structs.replace(history.change(SessionState.LOGGED_ON), venue_log=log), now)
 
     def _reset_for_log(self, log: str, now: Instant) -> None:

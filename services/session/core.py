@@ -226,8 +226,8 @@ class SessionCore(FoldingCore):
         elif isinstance(effect, NumbersSet):
             self.connection.numbers_set(effect, now)
         elif isinstance(effect, LoggedOn):
-            if not self.connection.told_other_log(effect.text, now):
-                self._logged_on(effect.text, now)
+            if not self.connection.told_other_log(effect.raw_data, now):
+                self._logged_on(effect.raw_data, now)
         elif isinstance(effect, LoggedOut):
             self.connection.refused(effect.text)
             self.connection.refused_by_log(effect.text, now)
@@ -253,8 +253,8 @@ class SessionCore(FoldingCore):
         else:
             self.resender.wanted(effect.begin, effect.end, now, in_step=self.gate.caught_up)
 
-    def _logged_on(self, text: str, now: Instant) -> None:
-        self.connection.logged_on(text, now)
+    def _logged_on(self, raw_data: str, now: Instant) -> None:
+        self.connection.logged_on(raw_data, now)
         self.effects.append(HostWorked(TARGET))
         self.former.log_out(now)
         self.gate.ask(now)

@@ -69,7 +69,7 @@ def told(client: RawClient) -> list[tuple[str, str, str, str]]:
 
 def test_it_trades_is_cut_and_gets_what_it_missed_by_resend(rig: Rig, client: RawClient) -> None:
     plug = Plug(rig, client)
-    assert [each[35] for each in client.got] == ["A"] and client.got[0][58].startswith("log ")
+    assert [each[35] for each in client.got] == ["A"] and client.got[0][96].startswith("log ")
     client.send("D", f"11=r1|{LIMIT}54=1|38=0.1|44=60000|")
     client.send("D", f"11=r2|{LIMIT}54=2|38=0.2|44=61000|")
     rig.pump()

@@ -362,7 +362,8 @@ def test_another_log_lets_nobody_count_on_from_numbers_that_it_never_had(
 
 def test_the_log_s_id_is_told_at_logon(client: FixClient) -> None:
     (logon,) = [each for each in client.got if each[35] == "A"]
-    assert logon[58] == f"log {client.rig.core.store.identity}"
+    told = f"log {client.rig.core.store.identity}"
+    assert (logon[95], logon[96]) == (str(len(told)), told)
 
 
 # ---- the kill switch

@@ -72,7 +72,7 @@ class Venue:
             initiator=False,
             sequence_policy=self.policy,
             allow_resend_request=self.policy is not SequencePolicy.RESET,
-            logon_fields=(lambda number, stamp: f"58=log {self.log}\x01".encode()) if self.log else None,
+            logon_fields=(lambda number, stamp: f"95={len(self.log) + 4}\x0196=log {self.log}\x01".encode()) if self.log else None,
         )
         self.fix = Session(settings, self.next_outbound, self.next_inbound)
         self.fix.connected(now)
