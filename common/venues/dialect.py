@@ -168,8 +168,9 @@ class Dialect(Protocol):
         """What order a message names that cannot be read, or not believed, for the reason `why`; None for none."""
 
     def log_told(self, text: str) -> str:
-        """The id of the log that the venue's RawData(96) of Logon(A) or Text(58) of Logout(5) names, by which its numbers are counted;
-        "" where it names none. Another id than before: it has lost its numbers, or lost what they counted."""
+        """The id of the log that the venue's RawData(96) of Logon(A) or Text(58) of Logout(5) names, by which its
+        numbers are counted; "" where it names none. Another id than before: it has lost its numbers, or lost what they
+        counted."""
 
     def encode_subscribe(self, md_req_id: str, symbols: Sequence[str]) -> list[Body]:
         """Subscriptions to the best prices and the trades of `symbols`. `md_req_id` is the stem of MDReqID(262)."""

@@ -154,7 +154,8 @@ class Acceptor(ResendingFixGateway):
             self._desk.mass_status(client, request, now)
 
     def _list(self, client: Client, request: Request, now: Instant) -> None:
-        self._send(client, "y", security_list(request, self._listings, self._desk.unique()), now)
+        strictly = client.party.comp_id != self.first
+        self._send(client, "y", security_list(request, self._listings, self._desk.unique(), strictly=strictly), now)
 
     def _answers_now(self, client: Client, request: Request, name: str, now: Instant) -> bool:
         """Whether the venue was read since we were last away from it; else the client is told to ask again."""

@@ -86,8 +86,8 @@ class Errand(NamedTuple):
 
 
 class Mouth(Protocol):
-    """Says something to a client, under its session's next number. `first` is the client who is told of orders that
-    nobody has placed here."""
+    """Says something to a client, under its session's next number. `first` is our own: the client who is told of orders
+    that nobody has placed here, and of a trade by TradeID(1003), which FIX 4.4 has not."""
 
     first: str
 
@@ -431,7 +431,8 @@ class Desk:
             order.venue_id, fact.trade_id, fact.px, fact.qty, fact.fee, fact.fee_asset, fact.maker, fact.stamp_ns
         )
         self._record(filled)
-        self.mouth.tell(order.client, "8", reports.fill(order, filled), now)
+        body = reports.fill(order, filled, strictly=order.client != self.mouth.first)
+        self.mouth.tell(order.client, "8", body, now)
         if order.cum_qty >= self.owing.get(order.venue_id, ZERO):
             self.owing.pop(order.venue_id, None)
         untold = self.untold.get(order.venue_id)

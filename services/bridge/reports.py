@@ -61,13 +61,18 @@ def _awaited(order: BridgedOrder) -> tuple[str, str]:
     return ("the venue's answer to an amendment is awaited", "E") if kinds else ("", order.ord_status)
 
 
-def fill(order: BridgedOrder, filled: Filled) -> bytes:
-    """A trade: ExecID(17) is the instrument, the trade and the order, the same whoever told of it and whenever."""
+def fill(order: BridgedOrder, filled: Filled, *, strictly: bool) -> bytes:
+    """A trade: ExecID(17) is the instrument, the trade and the order, the same whoever told of it and whenever.
+
+    The venue's own id of it is TradeID(1003). FIX 4.4 has no such field, and a client that checks what it gets against
+    the standard would reject its fills: `strictly` it is SecondaryExecID(527).
+    """
     t = order.terms
     exec_id = f"{t.symbol}/{filled.trade_id}/{order.order_id}"
+    trade_id = f"{527 if strictly else 1003}={filled.trade_id}"
     fee = f"136=1\x01137={plain(filled.fee)}\x01138={filled.fee_asset}\x01139=4\x01" if filled.fee_asset else ""
     last = f"32={plain(filled.qty)}\x0131={plain(filled.px)}\x01851={1 if filled.maker else 2}\x01"
-    return report(order, exec_id, "F", filled.stamp_ns, extra=f"1003={filled.trade_id}\x01{last}{fee}")
+    return report(order, exec_id, "F", filled.stamp_ns, extra=f"{trade_id}\x01{last}{fee}")
 
 
 def rejected(cl_ord_id: str, terms: BridgedTerms | None, exec_id: str, reason: int, text: str, stamp_ns: int) -> bytes:

@@ -8,8 +8,10 @@ from typing import Protocol
 from common.actor.core import Close, Connect, Effect, Exit, Note, Write
 from common.exchange.order import BUY, LIMIT, SELL, Terms
 from common.exchange.settings import ExchangeSettings, Instrument, Key
+from common.fix.dictionary import Dictionary
 from common.fix.session import Disconnect, Inbound, Outbound, ResendWanted, Session, SessionSettings
-from common.fix.wire import split
+from common.fix.validation import Validator
+from common.fix.wire import pairs, split
 from common.instant import Instant
 from common.journal.files import Files, OsFiles
 from common.latch import Latch
@@ -270,6 +272,16 @@ class Rig:
         raise AssertionError(self.core.status(self.now))
 
 
+BEYOND_FIX44 = (1003, 969, 1140, 854, 2446)
+"""TradeID, MinPriceIncrement, MaxTradeVol, QtyType, and AggressorSide of public trades."""
+
+
+@cache
+def fix44() -> Validator:
+    """What a client that keeps to FIX 4.4 takes, and nothing else."""
+    return Validator(Dictionary.load("FIX44"))
+
+
 class FixClient:
     """A FIX initiator that knows nothing of the project's dialects. `got`: what it took, in order, by tag."""
 
@@ -284,6 +296,7 @@ class FixClient:
             logon_fields=lambda number, stamp: logon,
         )  # fmt: skip
         self.session = session or Session(settings)
+        self.is_first = comp_id == rig.settings.clients[0]
         self.got: list[dict[int, str]] = []
         self.ended: Disconnect | None = None
         rig.accepted += 1
@@ -304,6 +317,9 @@ class FixClient:
                 data += effect.raw
             elif isinstance(effect, Inbound):
                 fields = split(effect.raw)
+                problem = fix44().check(fields[b"35"], pairs(effect.raw))
+                # Our own session is told some fields of FIX 5.0, and so is whoever asks for public trades.
+                assert problem is None or (self.is_first and problem.ref_tag in BEYOND_FIX44), (problem, effect.raw)
                 self.got.append({int(tag): value.decode("latin-1") for tag, value in fields.items()})
             elif isinstance(effect, ResendWanted):
                 self.session.resend(effect.begin, effect.end, (), self.rig.now)

@@ -111,6 +111,22 @@ def test_a_market_order_is_filled(rig: Rig, client: FixClient) -> None:
     assert words(told) == [("A", "A"), ("0", "0"), ("F", "2")] and told[-1][31] == "65000"
 
 
+def test_another_client_is_told_in_fields_of_fix_44_alone(rig: Rig, client: FixClient) -> None:
+    """Each message is held against the standard as it comes, and one that has more would be rejected by a client that
+    keeps to it: fills too."""
+    other = FixClient(rig, "OTHER")
+    other.order("b1")
+    client.order("a1")
+    other.got.clear()
+    client.got.clear()
+    rig.stranger("2", "0.2", "60000")
+    (theirs,), (ours,) = other.got, client.got
+    assert theirs[527] in theirs[17] and 1003 not in theirs
+    assert ours[1003] in ours[17] and 527 not in ours
+    (listed,) = other.send("x", "320=q|559=4|")
+    assert (listed[870], 969 in listed) == ("2", False) and listed[872] == "MaxTradeVol(1140)=100"
+
+
 def test_what_may_be_traded_is_told(client: FixClient) -> None:
     every, one, none, other = (
         client.send("x", f"320=q|559={kind}|{symbol}")[0]

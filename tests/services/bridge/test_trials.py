@@ -160,8 +160,8 @@ def undecided_is_unknown(patch: pytest.MonkeyPatch) -> None:
 def one_name_for_both_sides_of_a_trade(patch: pytest.MonkeyPatch) -> None:
     fill = reports.fill
 
-    def named(order: BridgedOrder, filled: Any) -> bytes:
-        body = fill(order, filled)
+    def named(order: BridgedOrder, filled: Any, *, strictly: bool) -> bytes:
+        body = fill(order, filled, strictly=strictly)
         return body.replace(f"/{filled.trade_id}/{order.order_id}\x01".encode(), f"/{filled.trade_id}\x01".encode())
 
     patch.setattr("services.bridge.desk.reports.fill", named)

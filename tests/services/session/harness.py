@@ -62,7 +62,7 @@ class Venue:
         self.gap_filled: list[int] = []
         self.fills_alone = False
         self.log = ""
-        """The id of the log by which it counts, as a bridge tells it in Text(58) of Logon(A)."""
+        """The id of the log by which it counts, as a bridge tells it in RawData(96) of Logon(A)."""
 
     def connect(self, sender: str, now: Instant) -> None:
         """A connection of the session whose SenderCompID(49) is `sender`."""
@@ -72,10 +72,14 @@ class Venue:
             initiator=False,
             sequence_policy=self.policy,
             allow_resend_request=self.policy is not SequencePolicy.RESET,
-            logon_fields=(lambda number, stamp: f"95={len(self.log) + 4}\x0196=log {self.log}\x01".encode()) if self.log else None,
+            logon_fields=self._logs_id if self.log else None,
         )
         self.fix = Session(settings, self.next_outbound, self.next_inbound)
         self.fix.connected(now)
+
+    def _logs_id(self, number: int, stamp: bytes) -> bytes:
+        told = f"log {self.log}"
+        return f"95={len(told)}\x0196={told}\x01".encode()
 
     def take(self, data: bytes, now: Instant) -> bytes:
         """Bytes in, bytes out."""
