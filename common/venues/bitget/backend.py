@@ -79,7 +79,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 class BitgetPart(NamedTuple):
     """One of the venue's two parts: what its symbols are called here and there, where each request of it goes, and what
-    stands in each (`asked`). `has_window`: a new order bears its last moment."""
+    stands in each (`asked`). `has_window`: a new order bears its last moment. `open_by` are the lists that open orders
+    are in, by what is asked beside."""
 
     inst_type: str
     suffix: str
@@ -91,6 +92,7 @@ class BitgetPart(NamedTuple):
     open: str
     ended: str
     fills: str
+    open_by: tuple[Mapping[str, str], ...] = ({},)
 
     def name_of(self, symbol: str) -> str:
         """What the venue calls a symbol."""
@@ -99,6 +101,15 @@ class BitgetPart(NamedTuple):
     def symbol_of(self, name: str) -> str:
         """What is called so at the venue. Contracts are told in small letters, too."""
         return f"{name.upper()}{self.suffix}" if self.suffix else name
+
+    def page(self, path: str, symbol: str, by: Mapping[str, str] = {}) -> str:  # noqa: B006 (read only)
+        """The first page of a list, of one symbol or of all: a path and a query."""
+        query = urlencode({**({"symbol": self.name_of(symbol)} if symbol else {}), **self.asked, **by})
+        return f"{path}?{query}" if query else path
+
+    def open_pages(self, symbol: str) -> list[str]:
+        """The first pages of the lists that all open orders are in, of one symbol or of all."""
+        return [self.page(self.open, symbol, by) for by in self.open_by]
 
 
 SPOT = BitgetPart(
@@ -109,6 +120,8 @@ FUTURES = BitgetPart(
     "USDT-FUTURES", "-PERP", {"productType": "USDT-FUTURES"}, False, "v2/mix/order/place-order",
     "v2/mix/order/cancel-order", "v2/mix/order/detail", "v2/mix/order/orders-pending", "v2/mix/order/orders-history",
     "v2/mix/order/fills",
+    # Those that have a fill are listed where they are asked for. They are read last: none is missed meanwhile.
+    ({}, {"status": "partially_filled"}),
 )  # fmt: skip
 _PARTS = {part.inst_type: part for part in (SPOT, FUTURES)}
 
@@ -232,12 +245,12 @@ class BitgetBackend(ChannelBooks):
         """The first page of each list that is read for a question, of one symbol where it is about one."""
         part = part_of(symbol)
         if what == "ask_open":
-            return [_page(each.open, each, "") for each in self._parts]
+            return [page for each in self._parts for page in each.open_pages("")]
         if what == "ask_ended":
-            return [_page(path, part, symbol) for path in (part.open, part.ended)]
+            return [*part.open_pages(symbol), part.page(part.ended, symbol)]
         if what == "ask_fills_of":
-            return [_page(part.fills, part, symbol)]
-        return [_page(part_of(each).fills, part_of(each), each) for each in self._symbols]
+            return [part.page(part.fills, symbol)]
+        return [part_of(each).page(part_of(each).fills, each) for each in self._symbols]
 
     def _paged(self, page: str, asked: Mapping[str, str], wall_ns: int) -> HttpCall:
         path, _, query = page.partition("?")
@@ -249,7 +262,8 @@ class BitgetBackend(ChannelBooks):
         query, path = dict(parse_qsl(url.query)), url.path.removeprefix("/api/")
         part = FUTURES if "productType" in query else SPOT
         symbol = part.symbol_of(query["symbol"]) if "symbol" in query else ""
-        page, stages = _page(path, part, symbol), self._stages(what, symbol)
+        by = {"status": query["status"]} if "status" in query else {}
+        page, stages = part.page(path, symbol, by), self._stages(what, symbol)
         if last_id:
             return f"{page}&idLessThan={last_id}" if "?" in page else f"{page}?idLessThan={last_id}"
         return next(iter(stages[stages.index(page) + 1 :]), "")
@@ -387,11 +401,6 @@ class BitgetContractsBackend(BitgetBackend):
     def ask_contracts(self) -> HttpCall:
         """See `ContractBackend`."""
         return HttpCall("GET", f"/api/v2/mix/market/contracts?{urlencode(FUTURES.asked)}")
-
-
-def _page(path: str, part: BitgetPart, symbol: str) -> str:
-    query = urlencode({**({"symbol": part.name_of(symbol)} if symbol else {}), **part.asked})
-    return f"{path}?{query}" if query else path
 
 
 def _trade(symbol: str, row: Row) -> TradeFact:

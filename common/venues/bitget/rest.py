@@ -127,13 +127,22 @@ class BitgetRest(BridgedRest[Api]):
         for part in (part_of(symbol),) if symbol else self._parts:
             by: Row = {"symbol": part.name_of(symbol)} if symbol else {}
             if part is FUTURES:
-                pages = _paging(part, "entrustedList", "orderId")
-                rows = self._pages(self.api.privateMixGetV2MixOrderOrdersPending, {**by, **part.asked}, pages)
-                yield from map(_order_of_contracts, rows)
+                yield from self._open_contracts({**by, **part.asked})
             else:
                 yield from self._pages(
                     self.api.privateSpotGetV2SpotTradeUnfilledOrders, by, _paging(part, "", "orderId")
                 )
+
+    def _open_contracts(self, asked: Row) -> Iterator[Row]:
+        """Of both lists, each order once: one may be in both."""
+        seen: set[str] = set()
+        pages = _paging(FUTURES, "entrustedList", "orderId")
+        for by in FUTURES.open_by:
+            for row in self._pages(self.api.privateMixGetV2MixOrderOrdersPending, {**asked, **by}, pages):
+                name = name_field(row, "orderId")
+                if name not in seen:
+                    yield _order_of_contracts(row)
+                seen.add(name)
 
     def _send_cancel(self, symbol: str, order_id: str) -> object:
         part = part_of(symbol)

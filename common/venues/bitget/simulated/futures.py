@@ -130,8 +130,10 @@ class BitgetFuturesApi:
         return futures_order_row(found, fills, self._venue.state.instruments[found.terms.symbol])
 
     def _open(self, account: str, p: Parameters, now: Instant) -> object:
-        orders = [order for symbol in self._wanted(p) for order in self._venue.state.open_orders(account, symbol)]
-        return self._page(account, orders, p, now)
+        """Those without a fill, unless it is those with one that are asked for."""
+        has_fill = p.get("status") == "partially_filled"
+        every = [order for symbol in self._wanted(p) for order in self._venue.state.open_orders(account, symbol)]
+        return self._page(account, [order for order in every if bool(order.cum_qty) is has_fill], p, now)
 
     def _ended(self, account: str, p: Parameters, now: Instant) -> object:
         history = self._venue.history

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
+from common.exchange.order import LIMIT, Terms
 from common.venues.backend import (
     AmendingBackend,
     ContractBackend,
@@ -289,8 +290,10 @@ def test_16_a_spot_market_and_a_perpetual_have_one_name(contracts: Rig) -> None:
         answer, reply = read(raw, "ask_open", raw.backend.ask_open(page, contracts.now.wall_ns))
         told += [fact for fact in reply.facts if isinstance(fact, OrderFact)]
         page, calls = reply.next_page, calls + 1
-    assert calls == 2 and {(fact.venue_id, fact.symbol) for fact in told} == {("s1", SYMBOL), ("p1", PERPETUAL)}
-    assert {row["symbol"] for row in answer["data"]["entrustedList"]} == {SYMBOL}, "the perpetual's, at the venue"
+    assert calls == 3 and {(fact.venue_id, fact.symbol) for fact in told} == {("s1", SYMBOL), ("p1", PERPETUAL)}
+    assert answer["data"]["entrustedList"] is None, "none has a fill"
+    listed = signed(raw, "GET", "v2/mix/order/orders-pending", OF_FUTURES)["data"]["entrustedList"]
+    assert [row["symbol"] for row in listed] == [SYMBOL], "the perpetual's, at the venue"
     assert signed(raw, "GET", "v2/spot/trade/orderInfo", {"clientOid": "p1"})["data"] == []
 
 
@@ -391,6 +394,34 @@ def test_24_an_order_that_is_cancelled_is_spelt_in_two_ways_and_its_state_has_tw
     assert [row["status"] for row in ended] == ["canceled"]
     answer, reply = read(raw, "ask_order", asked(raw, "nosuch"))
     assert (answer["code"], reply.verdict) == ("40109", Verdict.ABSENT)
+
+
+def test_25_open_orders_for_contracts_are_in_two_lists(contracts: Rig) -> None:
+    raw, client, seen = Raw(contracts), FixClient(contracts), list[str]()
+    for name, qty in (("a1", "0.2"), ("a2", "0.3")):
+        client.order(name, qty=qty)
+    contracts.stranger("2", "0.1", "60000")
+    for more, names in (({}, ["a2"]), ({"status": "partially_filled"}, ["a1"])):
+        listed = signed(raw, "GET", "v2/mix/order/orders-pending", {**OF_FUTURES, **more})["data"]["entrustedList"]
+        assert [row["clientOid"] for row in listed] == names
+    for ask in ("ask_open", "ask_ended"):
+        page, seen = "", []
+        while not seen or page:
+            since = (raw.terms("a1"), 1) if ask == "ask_ended" else ()
+            _, reply = read(raw, ask, getattr(raw.backend, ask)(*since, page, contracts.now.wall_ns))
+            seen += [fact.venue_id for fact in reply.facts if isinstance(fact, OrderFact)]
+            page = reply.next_page
+        assert sorted(seen) == ["a1", "a2"]
+
+
+def test_a_kill_takes_what_was_placed_by_hand_and_has_a_fill(contracts: Rig) -> None:
+    venue = contracts.world.core.venue
+    terms = Terms("desk", "desk", "byhand", PERPETUAL, "1", LIMIT, D(1), D(60_000))
+    order = venue.engine.place(terms, contracts.now)
+    contracts.stranger("2", "0.1", "60000")
+    contracts.core._kill(None, "test", contracts.now)  # type: ignore[arg-type]
+    contracts.pass_time(3)
+    assert order.cum_qty == D("0.1") and not order.is_open
 
 
 def test_more_than_ten_new_orders_in_a_second_are_refused(rig: Rig, raw: Raw) -> None:

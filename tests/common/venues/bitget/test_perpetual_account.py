@@ -56,6 +56,8 @@ def test_contracts_are_told_with_their_orders_and_fills_and_spot_beside_them(acc
     assert (row.cl_ord_id, row.order_qty, row.cum_qty, row.symbol) == ("a1", D("0.25"), D("0.1"), PERPETUAL)
     assert {row.cl_ord_id for row in ask("open_orders", symbol="").orders} == {"a1", "s1"}
     assert [row.cl_ord_id for row in ask("open_orders", symbol=SYMBOL).orders] == ["s1"]
+    account.order("a2", SELL, "0.1", "66000")
+    assert [row.cl_ord_id for row in ask("open_orders").orders] == ["a2", "a1"], "without a fill, and with one"
     (fill,) = ask("trades", order_id=order_id).trades
     assert (fill.last_qty, fill.last_px, fill.fee_qty, fill.fee_asset) == (D("0.1"), D(65_000), D("5.2"), "USDT")
     assert (fill.symbol, fill.side, fill.maker) == (PERPETUAL, "2", True)
