@@ -207,19 +207,34 @@ class BridgedRest(CcxtRest[ApiT]):
     # ---- trades
 
     def _trades(self, ask: Ask) -> Answer:
-        """At most TRADES_PAGE of them, the oldest first: who gets so many asks for those that follow."""
+        """At most TRADES_PAGE of them, the oldest first: who gets so many asks for those that follow.
+
+        A key below 0, of a trade that the venue itself has made, has no place among the others: such a trade is told
+        where it is not older than one before the first that is asked for.
+        """
         venue_ns, notes = self._clock_ns(), list[str]()
-        first = int(ask.from_trade_key) if ask.from_trade_key else 0
+        first, known_ns = int(ask.from_trade_key) if ask.from_trade_key else 0, 0
         found: dict[tuple[int, str], Row] = {}
-        for row in self._fill_rows(ask, venue_ns, lambda row: self._trade_number(row) < first):
-            key = self._trade_number(row)
-            if key >= first:
-                found[key, name_field(row, self.FILL.order_id)] = row
-        rows = [found[key] for key in sorted(found)[:TRADES_PAGE]]
+        for row in self._fill_rows(ask, venue_ns, lambda row: 0 <= self._trade_number(row) < first):
+            key, order_id = self._trade_number(row), str(row.get(self.FILL.order_id) or "")
+            if 0 <= key < first:
+                known_ns = max(known_ns, self._trade_ns(row))
+            elif order_id:
+                found[key, order_id] = row
+            else:
+                notes.append(f"trade {key}, which is of no order")
+        keys = [each for each in sorted(found) if each[0] >= 0 or self._trade_ns(found[each]) >= known_ns]
+        rows = [found[key] for key in keys[:TRADES_PAGE]]
         return self._told_trades(ask, tuple(self._trade(row, ask.symbol, notes) for row in rows), notes, venue_ns)
 
     def _trade_number(self, row: Row) -> int:
         return int(name_field(row, self.FILL.trade_key))
+
+    def _trade_ns(self, row: Row) -> int:
+        """When it was, Unix; 0 where that cannot be read."""
+        field = self.FILL.stamp_ms
+        stamp_ns: int = secondary_fields(row, {field: _stamp_ns}, "", [])[field]
+        return stamp_ns
 
     def _trade(self, row: Row, symbol: str, notes: list[str]) -> Trade:
         """One fill of `symbol`. Trade, order and quantity are what it is counted by; what of the rest cannot be read is

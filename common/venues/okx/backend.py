@@ -353,8 +353,9 @@ def _contract(row: Row) -> Contract:
 
 
 def _fills(rows: list[Row]) -> tuple[FillFact, ...]:
-    """The oldest first: what contracts realise follows from the order of their fills."""
-    return tuple(_fill(row, "fee", "feeCcy", "ts") for row in reversed(rows))
+    """The oldest first: what contracts realise follows from the order of their fills. What is of no order, a block
+    trade, is of none of ours."""
+    return tuple(_fill(row, "fee", "feeCcy", "ts") for row in reversed(rows) if row.get("ordId"))
 
 
 def _fill(row: Row, fee: str, fee_asset: str, stamp: str) -> FillFact:

@@ -114,10 +114,13 @@ class OkxRest(BridgedRest[Api]):
         return name_field(row, "ccy"), decimal_field(row, "cashBal") - held, held
 
     def _positions(self, ask: Ask) -> Answer:
-        """Of an account of one net position in each: `pos` is below 0 where contracts were sold."""
-        rows = self.api.privateGetAccountPositions({"instType": SWAP})["data"]
-        held = tuple((name_field(row, "instId"), decimal_field(row, "pos")) for row in rows)
-        return Answer(self._venue, ask, False, positions=held)
+        """Of an account of one net position in each: `pos` is below 0 where contracts were sold. One with its own margin,
+        or of an account of two positions, is a row beside it: all rows of a contract are what is held."""
+        held: dict[str, Decimal] = {}
+        for row in self.api.privateGetAccountPositions({"instType": SWAP})["data"]:
+            symbol, qty = name_field(row, "instId"), decimal_field(row, "pos")
+            held[symbol] = held.get(symbol, Decimal(0)) + (-qty if row.get("posSide") == "short" else qty)
+        return Answer(self._venue, ask, False, positions=tuple(held.items()))
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicGetPublicTime()["data"][0]["ts"])

@@ -4,9 +4,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from common.exchange.order import BUY, LIMIT, Terms
+from common.exchange.order import BUY, LIMIT, Asked, Order, Terms
 from common.venues.backend import (
     BookBackend,
     BookFact,
@@ -19,6 +20,7 @@ from common.venues.backend import (
 from common.venues.okx.simulated.rest import OkxRestApi
 from services.bridge.prices import PricedBook
 from tests.common.venues.okx.swap_rig import CONTRACT, SWAP, swap_rig
+from tests.common.venues.okx.told_rows import TOLD_MS, ToldRows, asked, row
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, backend, words
 
@@ -254,3 +256,37 @@ def test_18_a_fee_of_contracts_is_in_what_they_are_settled_in(swaps: Rig) -> Non
     status, answer, body = raw.call(call)
     facts = raw.backend.read("ask_fills", status, body, call).facts
     assert [(fill.fee, fill.fee_asset) for fill in facts if isinstance(fill, FillFact)] == [(D("0.48"), "USDT")] * 2
+
+
+def test_19_a_trade_of_a_liquidation_has_a_key_below_0_and_is_told_with_those_after_the_last_known_one() -> None:
+    rows = [row(12, 10), row(-3, 20, "8"), row(11, 30), row(10, 40), row(-2, 50, "6")]
+    told = asked(ToldRows(rows), "trades", from_trade_key="11").trades
+    assert [(trade.trade_key, trade.order_id) for trade in told] == [("-3", "8"), ("11", "7"), ("12", "7")]
+    told = asked(ToldRows(rows), "trades", since_ns=(TOLD_MS - 60) * 10**6).trades
+    assert [trade.trade_key for trade in told] == ["-3", "-2", "10", "11", "12"]
+
+
+def test_20_the_venue_makes_what_only_reduces_smaller_and_says_it_under_no_request(swaps: Rig) -> None:
+    rig, client = swaps, FixClient(swaps)
+    client.order("a1", qty="5")
+    rig.stranger("2", "5", "60000")
+    client.order("a2", side="2", qty="5", px="61000", more="18=E|")
+    rig.pass_time(0.1)
+    order = rig.world.core.venue.find("desk", SWAP, "", "a2")
+    assert isinstance(order, Order)
+    client.got.clear()
+    rig.world.core.venue.engine.replace(order, Asked(order.cl_ord_id, ""), D(3), order.price, rig.now)
+    rig.pump()
+    assert words(client.got) == [("D", "0")] and (client.got[0][38], client.got[0][151]) == ("3", "3")
+    rig.stranger("1", "3", "61000")
+    assert words(client.got)[-1] == ("F", "2")
+
+
+def test_21_a_block_trade_is_of_no_order_and_holds_nothing_else_back(raw: Raw) -> None:
+    rows = [row(12, 10, ""), row(11, 30)]
+    answer = asked(ToldRows(rows), "trades", from_trade_key="11")
+    assert [trade.trade_key for trade in answer.trades] == ["11"] and "trade 12" in answer.text
+    body = msgspec.json.encode({"code": "0", "msg": "", "data": rows})
+    reply = raw.backend.read("ask_fills", 200, body, raw.backend.ask_fills(0, "", 0))
+    assert reply.verdict is Verdict.DONE
+    assert [fact.trade_id for fact in reply.facts if isinstance(fact, FillFact)] == ["11"]

@@ -9,6 +9,7 @@ from common.contracts import Contract, InstrumentKind
 from common.exchange.order import LIMIT, SELL, Terms
 from common.venues.okx import backend as okx_backend
 from tests.common.venues.okx.swap_rig import SWAP, D, swap_rig
+from tests.common.venues.okx.told_rows import ToldRows, asked
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
 from tests.services.bridge.trial import Trial
@@ -163,3 +164,10 @@ def test_a_fill_that_was_pushed_while_nobody_listened_is_read(rig: Rig, client: 
     client.got.clear()
     rig.live()
     assert words(client.got) == [("F", "2")]
+
+
+def test_all_rows_of_a_contract_are_what_is_held_and_a_short_one_is_below_0() -> None:
+    cross = {"instId": SWAP, "pos": "5", "posSide": "net", "mgnMode": "cross"}
+    isolated = {**cross, "pos": "-2", "mgnMode": "isolated"}
+    assert asked(ToldRows([], [cross, isolated]), "positions").positions == ((SWAP, D(3)),)
+    assert asked(ToldRows([], [{**cross, "posSide": "short"}]), "positions").positions == ((SWAP, D(-5)),)
