@@ -32,12 +32,12 @@ class Acceptor(ResendingFixGateway):
         clients: Iterable[str],
         desk: Desk,
         identity: str,
-        why_not: Callable[[], str],
+        why_not: Callable[[str], str],
         is_caught_up: Callable[[], bool],
         listings: Sequence[Listing] = (),
     ) -> None:
-        """`clients` are the SenderCompIDs(49) that may log on; `identity` is the log's. `why_not` says why nothing can
-        be sent to the venue now, and `is_caught_up` whether its answers to what was asked before are known."""
+        """`clients` are the SenderCompIDs(49) that may log on; `identity` is the log's. `why_not` says why nothing of a
+        symbol can be sent to the venue now, `is_caught_up` whether its answers to what was asked before are known."""
         self._desk = desk
         self._identity = identity
         self._why_not = why_not
@@ -134,10 +134,12 @@ class Acceptor(ResendingFixGateway):
     # ---- requests
 
     def _new_order(self, client: Client, request: Request, now: Instant) -> None:
-        self._desk.new_order(client, request, terms_of(request), self._why_not(), now)
+        terms = terms_of(request)
+        self._desk.new_order(client, request, terms, self._why_not(terms.symbol), now)
 
     def _amend(self, client: Client, request: Request, now: Instant) -> None:
-        self._desk.amend(client, request, terms_of(request), self._why_not(), now)
+        terms = terms_of(request)
+        self._desk.amend(client, request, terms, self._why_not(terms.symbol), now)
 
     def _cancel(self, client: Client, request: Request, now: Instant) -> None:
         self._desk.cancel(client, request, now)

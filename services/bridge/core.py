@@ -152,14 +152,15 @@ class BridgeCore(Core):
         self._desk.sweep(now)
         self.venue.sweep(now)
 
-    def _why_not(self) -> str:
-        """Why nothing that adds risk can be sent to the venue now, "" where it can."""
+    def _why_not(self, symbol: str) -> str:
+        """Why nothing that adds risk in it can be sent to the venue now, "" where it can."""
         if self._latch.set:
             return "killed"
         if self._stop_by_ns is not None:
             return "the bridge is stopping"
-        if self.venue.wrong_account:
-            return self.venue.wrong_account
+        why_not = self.venue.why_not(symbol)
+        if why_not:
+            return why_not
         if not self.venue.clock.is_known or not self.venue.is_live:
             return "the venue's orders are not read yet"
         return ""
@@ -344,7 +345,7 @@ class BridgeCore(Core):
             "orders_in_memory": len(self.book),
             "undecided": len(undecided),
             "awaited": len(undecided) + sum(len(o.wishes) for o in self.book.open.values()),
-            "wrong_account": self.venue.wrong_account,
+            "wrong_account": "; ".join(filter(None, (self.venue.wrong_account, *self.venue.wrong_contracts.values()))),
             "unexplained": sorted(self.venue.unexplained),
             "latched": self._latch.set,
             "latch_failure": self._latch.failure,

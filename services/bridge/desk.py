@@ -70,6 +70,7 @@ LONGEST_LIFE_NS = 10 * NS_PER_S
 TOO_LATE, UNKNOWN_ORDER, OTHER = 0, 1, 99
 """CxlRejReason(102)."""
 
+NOT_ABOVE_0 = "OrderQty(38) and Price(44) are above 0"
 CANCELED, REJECTED = "4", "8"
 POST_ONLY, REDUCE_ONLY = "6", "E"
 """ExecInst(18)."""
@@ -168,7 +169,7 @@ class Desk:
         if terms.reduce_only and terms.symbol not in self._contracts:
             return "ExecInst(18)=E is for contracts"
         if terms.order_qty <= 0 or (terms.price is not None and terms.price <= 0):
-            return "OrderQty(38) and Price(44) are above 0"
+            return NOT_ABOVE_0
         return self._backend.why_not(terms)
 
     def _take(
@@ -200,6 +201,10 @@ class Desk:
             why_not = "its last moment has passed, or is further off than 10 s"
         if not why_not and wanted.price is None:
             why_not = "an order without a price is not amended"
+        if not why_not and (wanted.symbol, wanted.side) != (order.terms.symbol, order.terms.side):
+            why_not = "Symbol(55) and Side(54) are not the order's"
+        if not why_not and (wanted.order_qty <= 0 or (wanted.price is not None and wanted.price <= 0)):
+            why_not = NOT_ABOVE_0
         if why_not:
             self._refuse(client, request, order, OTHER, why_not, now)
             return

@@ -55,6 +55,7 @@ RECONNECT_NS = 250 * NS_PER_MS
 OVERLAP_NS = 60 * NS_PER_S
 ROUND_NS = 30 * NS_PER_S
 CLOCK_NS = 30 * NS_PER_S
+ACCOUNT_NS = 30 * NS_PER_S
 FIRST_DOUBT_NS, SLOWEST_DOUBT_NS = 300 * NS_PER_MS, 5 * NS_PER_S
 CANCEL_AGAIN_NS = NS_PER_S
 GUARD_AGAIN_S = 3
@@ -192,13 +193,15 @@ class VenueSide:
         self._clock_boot_ns = 0
         self._clock_asked = False
         self.wrong_account = ""
-        """Why nothing is sent: the account is of another mode than the requests are made for, or a contract is another
-        one than we count in."""
+        """Why nothing is sent: the account is of another mode than the requests are made for."""
+
+        self.wrong_contracts: dict[str, str] = {}
+        """Likewise of a symbol: a contract is another one than we count in."""
 
         self._contracts = contracts
         self._account_is_known = not isinstance(backend, ModedBackend)
         self._account_boot_ns: int | None = None if self._account_is_known else 0
-        """When the account's mode is to be asked for, in boot terms; None while it is, and once it is known."""
+        """When the account's mode is to be asked for, in boot terms; None while it is, and where it does not matter."""
 
     def _next_number(self) -> int:
         """Connections of ours are numbered below 0: those that are accepted are the shell's."""
@@ -393,7 +396,8 @@ class VenueSide:
         self._queues["questions"].appendleft(Job("ask_time", None, make, answered))
 
     def _ask_account(self, now: Instant) -> None:
-        """Once, before anything is read: an account of another mode is not traded with."""
+        """Before anything is read, and again from time to time: an account of another mode is not traded with, and a
+        person may change it."""
         backend, due_boot_ns = self._backend, self._account_boot_ns
         if not isinstance(backend, ModedBackend) or due_boot_ns is None or due_boot_ns > now.boot_ns:
             return
@@ -411,22 +415,36 @@ class VenueSide:
         """Likewise: a contract that is ten times what we count it as would be ten times the risk."""
 
         def answered(reply: Reply, at: Instant) -> None:
-            wrong = [s for s, ours in self._contracts.items() if reply.contracts.get(s) != ours]
-            if reply.verdict is Verdict.DONE and wrong:
-                ours, theirs = self._contracts[wrong[0]], reply.contracts.get(wrong[0])
-                text = f"{wrong[0]}: configured are {_words(ours)}, the venue has {_words(theirs)}"
-                reply = Reply(Verdict.REFUSED, text=text)
+            if reply.verdict is Verdict.DONE:
+                self._know_contracts(reply.contracts)
             self._know_account(reply, at)
 
         self.ask("ask_contracts", lambda at: backend.ask_contracts(), answered)
 
+    def _know_contracts(self, there: Mapping[str, Contract]) -> None:
+        former, self.wrong_contracts = self.wrong_contracts, {}
+        for symbol, ours in self._contracts.items():
+            theirs = there.get(symbol)
+            if theirs != ours:
+                text = f"{symbol}: configured are {_words(ours)}, the venue has {_words(theirs)}"
+                self.wrong_contracts[symbol] = text
+                if former.get(symbol) != text:
+                    self.effects.append(Note("error", "wrong_contract", {"why": text}))
+
+    def why_not(self, symbol: str) -> str:
+        """Why nothing that adds risk in it may be sent to this account, "" where it may."""
+        return self.wrong_account or self.wrong_contracts.get(symbol, "")
+
     def _know_account(self, reply: Reply, now: Instant) -> None:
-        if reply.verdict is Verdict.DONE:
-            self._account_is_known, self.wrong_account, self._round_boot_ns = True, "", now.boot_ns
+        if reply.verdict is Verdict.UNKNOWN:
+            self._account_boot_ns = now.boot_ns + NS_PER_S
             return
-        self._account_boot_ns = now.boot_ns + NS_PER_S
-        if reply.verdict is Verdict.REFUSED:
-            self._account_boot_ns = now.boot_ns + ROUND_NS
+        self._account_boot_ns = now.boot_ns + ACCOUNT_NS
+        if reply.verdict is Verdict.DONE:
+            if not self._account_is_known:
+                self._round_boot_ns = now.boot_ns
+            self._account_is_known, self.wrong_account = True, ""
+        else:
             if not self.wrong_account:
                 self.effects.append(Note("error", "wrong_account", {"why": reply.text}))
             self.wrong_account = reply.text

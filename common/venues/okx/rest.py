@@ -114,8 +114,8 @@ class OkxRest(BridgedRest[Api]):
         return name_field(row, "ccy"), decimal_field(row, "cashBal") - held, held
 
     def _positions(self, ask: Ask) -> Answer:
-        """Of an account of one net position in each: `pos` is below 0 where contracts were sold. One with its own margin,
-        or of an account of two positions, is a row beside it: all rows of a contract are what is held."""
+        """Of an account of one net position in each: `pos` is below 0 where contracts were sold. One that has a margin
+        of its own, or is one of two, is a row beside it: all rows of a contract are what is held."""
         held: dict[str, Decimal] = {}
         for row in self.api.privateGetAccountPositions({"instType": SWAP})["data"]:
             symbol, qty = name_field(row, "instId"), decimal_field(row, "pos")

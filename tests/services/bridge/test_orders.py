@@ -65,6 +65,9 @@ def test_what_is_wrong_never_leaves(rig: Rig, client: FixClient) -> None:
     assert words(client.order("b2", more="62=20251231-00:00:00.000|")) == [("8", "8")]
     assert words(client.send("D", f"11=b3|55={SYMBOL}|54=1|38=1|40=3|99=1|59=1|")) == [("3", "")]
     assert words(client.cancel("b4", "zz")) == [("9", "8")]
+    assert words(client.amend("b5", "a1", "0", "60000")) == [("9", "0")]
+    wrong_side = client.send("G", f"11=b6|41=a1|55={SYMBOL}|54=2|38=0.2|40=2|44=60000|59=1|")
+    assert words(wrong_side) == [("9", "0")] and not rig.requests("trade/amend-order")
     assert len(rig.requests("trade/order")) == before
 
 

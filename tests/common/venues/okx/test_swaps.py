@@ -8,6 +8,7 @@ import pytest
 from common.contracts import Contract, InstrumentKind
 from common.exchange.order import LIMIT, SELL, Terms
 from common.venues.okx import backend as okx_backend
+from common.venues.okx.simulated.rest import OkxRestApi
 from tests.common.venues.okx.swap_rig import SWAP, D, swap_rig
 from tests.common.venues.okx.told_rows import ToldRows, asked
 from tests.services.bridge.raw import Raw
@@ -100,7 +101,31 @@ def test_a_contract_that_is_not_what_it_is_configured_as_is_not_traded(
     rig.pass_time(2)
     wrong = str(rig.core.status(rig.now)["wrong_account"])
     assert "configured are linear contracts of 0.01, settled in USDT, the venue has linear contracts of 0.1" in wrong
-    assert words(FixClient(rig).order("a1")) == [("8", "8")]
+    client = FixClient(rig.live())
+    assert words(client.order("a1")) == [("8", "8")]
+    spot = client.send("D", f"11=s1|55={SYMBOL}|54=1|38=0.1|40=2|44=60000|59=1|")
+    assert words(spot) == [("A", "A"), ("0", "0")], "a perpetual that is gone stops nothing else"
+
+
+def test_a_mode_or_a_contract_that_changes_meanwhile_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = [{"acctLv": "2", "posMode": "net_mode"}, {"acctLv": "2", "posMode": "long_short_mode"}]
+    monkeypatch.setattr(OkxRestApi, "_config", lambda *_: {"code": "0", "msg": "", "data": [modes[0]]})
+    rig = swap_rig(tmp_path).live()
+    client = FixClient(rig)
+    assert words(client.order("a1"))[-1] == ("0", "0")
+    modes.reverse()
+    rig.pass_time(31, step_s=0.5)
+    assert str(rig.core.status(rig.now)["wrong_account"]).endswith("long_short_mode")
+    assert words(client.order("a2")) == [("8", "8")] and words(client.amend("g1", "a1", "3", "60000")) == [("9", "0")]
+    assert words(client.cancel("c1", "a1")) == [("4", "4")]
+    modes.reverse()
+    contract = Contract(InstrumentKind.PERPETUAL, D("0.001"), False, "USDT")
+    monkeypatch.setattr(okx_backend, "_contract", lambda row: contract)
+    rig.pass_time(31, step_s=0.5)
+    assert "the venue has linear contracts of 0.001" in str(rig.core.status(rig.now)["wrong_account"])
+    assert words(client.order("a3")) == [("8", "8")]
 
 
 def test_a_client_is_told_what_a_contract_is(client: FixClient) -> None:
