@@ -67,8 +67,10 @@ DEFAULT_LIFE_NS = NS_PER_S
 LONGEST_LIFE_NS = 10 * NS_PER_S
 """A later last moment is refused: so long an order would stay undecided if its answer is lost."""
 
-TOO_LATE, UNKNOWN_ORDER, OTHER = 0, 1, 99
+TOO_LATE, UNKNOWN_ORDER, DUPLICATE, OTHER = 0, 1, 6, 99
 """CxlRejReason(102)."""
+
+USED = "this ClOrdID(11) was used before"
 
 NOT_ABOVE_0 = "OrderQty(38) and Price(44) are above 0"
 CANCELED, REJECTED = "4", "8"
@@ -143,7 +145,7 @@ class Desk:
         name, by_ns = request.text(11), _last_moment(request, now)
         known = self.book.named(client.party.comp_id, name)
         reason = reports.DUPLICATE_REASON if known is not None else OTHER
-        why_not = "this ClOrdID(11) was used before" if known is not None else why_not or self._wrong(terms)
+        why_not = USED if known is not None else why_not or self._wrong(terms)
         if not why_not and not now.wall_ns < by_ns <= now.wall_ns + LONGEST_LIFE_NS:
             why_not = "its last moment has passed, or is further off than 10 s"
         if why_not:
@@ -188,6 +190,9 @@ class Desk:
         """OrderCancelReplaceRequest(G). One at a time: the venue tells of the order, not of each request. Raises
         BadField."""
         order, by_ns = self._named(client, request), _last_moment(request, now)
+        if self._is_used(client, request):
+            self._refuse(client, request, order, DUPLICATE, USED, now)
+            return
         if order is None or order.end:
             self._refuse(client, request, order, _why_gone(order), "no such order is open", now)
             return
@@ -215,6 +220,9 @@ class Desk:
     def cancel(self, client: Client, request: Request, now: Instant) -> None:
         """OrderCancelRequest(F). It is a wish: it is sent until the order is over. Raises BadField."""
         order = self._named(client, request)
+        if self._is_used(client, request):
+            self._refuse(client, request, order, DUPLICATE, USED, now)
+            return
         if order is None or order.end:
             self._refuse(client, request, order, _why_gone(order), "no such order is open", now)
             return
@@ -224,7 +232,7 @@ class Desk:
     def cancel_all(self, client: Client, request: Request, now: Instant) -> None:
         """OrderMassCancelRequest(q): the client's own orders, of a symbol or all. Raises BadField."""
         kind, symbol = request.text(530), request.optional(55)
-        is_served = (kind == "1" and symbol in self.symbols) or kind == "7"
+        is_served = ((kind == "1" and symbol in self.symbols) or kind == "7") and not self._is_used(client, request)
         orders = list(self.book.open_of(client.party.comp_id, symbol if kind == "1" else "")) if is_served else []
         for order in orders:
             self._take(client, request, order.terms, now, kind="F", orig=order.cl_ord_id)
@@ -289,6 +297,10 @@ class Desk:
     def _named(self, client: Client, request: Request) -> BridgedOrder | None:
         """The order of a request by OrigClOrdID(41). A name of its own that was used before names no request again."""
         return self.book.named(client.party.comp_id, request.text(41))
+
+    def _is_used(self, client: Client, request: Request) -> bool:
+        """Whether its own name names an order or a request already: that would be known by it no more."""
+        return self.book.named(client.party.comp_id, request.text(11)) is not None
 
     def _refuse(
         self, client: Client, request: Request, order: BridgedOrder | None, reason: int, text: str, now: Instant

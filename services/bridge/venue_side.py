@@ -27,6 +27,8 @@ from common.venues.backend import (
     Backend,
     BridgedTerms,
     ContractBackend,
+    Fact,
+    FillFact,
     ForgettingBackend,
     GuardingBackend,
     HttpCall,
@@ -551,15 +553,18 @@ class VenueSide:
         doubt.due_boot_ns = now.boot_ns + doubt.wait_ns
         doubt.wait_ns = min(2 * doubt.wait_ns, SLOWEST_DOUBT_NS)
 
-    def _ask_fills(self, since_ns: int, page: str, done: Callable[[Instant], None]) -> None:
+    def _ask_fills(
+        self, since_ns: int, page: str, done: Callable[[Instant], None], read: tuple[Fact, ...] = ()
+    ) -> None:  # fmt: skip
         """All fills since then, page by page; `done` when the last one is merged, and not at all where one failed."""
 
         def answered(reply: Reply, at: Instant) -> None:
-            for fact in reply.facts:
-                self._desk.learn(fact, at)
+            facts = (*read, *reply.facts)
             if reply.verdict is Verdict.DONE and reply.next_page:
-                self._ask_fills(since_ns, reply.next_page, done)
-            elif reply.verdict is Verdict.DONE:
+                self._ask_fills(since_ns, reply.next_page, done, facts)
+                return
+            self._learn_fills(facts, at)
+            if reply.verdict is Verdict.DONE:
                 done(at)
             elif self._round is not None:
                 self._fail_round(at)
@@ -569,21 +574,27 @@ class VenueSide:
 
         self.ask("ask_fills", make, answered)
 
-    def _ask_fills_of(self, order: BridgedOrder, page: str) -> None:
+    def _ask_fills_of(self, order: BridgedOrder, page: str, read: tuple[Fact, ...] = ()) -> None:
         """All fills of one order that the venue has, page by page."""
 
         def answered(reply: Reply, at: Instant) -> None:
-            for fact in reply.facts:
-                self._desk.learn(fact, at)
+            facts = (*read, *reply.facts)
             if reply.verdict is Verdict.DONE and reply.next_page:
-                self._ask_fills_of(order, reply.next_page)
-            else:
-                self._asking_fills.discard(order.venue_id)
+                self._ask_fills_of(order, reply.next_page, facts)
+                return
+            self._learn_fills(facts, at)
+            self._asking_fills.discard(order.venue_id)
 
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_fills_of(order.terms, order.order_id, page, at.wall_ns)
 
         self.ask("ask_fills_of", make, answered)
+
+    def _learn_fills(self, facts: tuple[Fact, ...], now: Instant) -> None:
+        """The oldest first over all pages, which may begin with the newest: what contracts realise follows from the
+        order of their fills."""
+        for fact in sorted(facts, key=lambda each: each.stamp_ns if isinstance(each, FillFact) else 0):
+            self._desk.learn(fact, now)
 
     # ---- rounds
 

@@ -138,3 +138,13 @@ def test_what_may_be_traded_is_told(client: FixClient) -> None:
     assert (every[320], every[560], every[146], every[55]) == ("q", "0", "1", SYMBOL) and every[969] == "0.1"
     assert one == {**every, **{tag: one[tag] for tag in (9, 10, 34, 52, 322)}}
     assert (none[560], 146 in none) == ("2", False) and (other[560], 146 in other) == ("1", False)
+
+
+def test_a_cancel_or_an_amendment_takes_no_other_order_s_name(rig: Rig, client: FixClient) -> None:
+    client.order("a1")
+    client.order("b1", px="59000")
+    for told in (client.cancel("a1", "b1"), client.amend("a1", "b1", "0.2", "59000")):
+        assert words(told) == [("9", "0")] and told[0][102] == "6"
+    (told_all,) = client.send("q", "11=a1|530=7|")
+    assert told_all[531] == "0" and client.status("a1")[44] == "60000"
+    assert words(client.cancel("c1", "a1")) == [("4", "4")]

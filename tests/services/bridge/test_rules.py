@@ -267,6 +267,20 @@ def test_lost_pushes_are_found_by_the_next_round(rig: Rig, client: FixClient) ->
     assert words(client.got) == [("F", "1"), ("4", "4")] and client.got[-1][11] == "a2"
 
 
+def test_fills_that_fill_several_pages_are_told_in_their_order(rig: Rig, client: FixClient) -> None:
+    client.order("a1", qty="1.5")
+    rig.hush = True
+    for _ in range(130):
+        rig.pass_time(0.001, step_s=0.001)
+        rig.stranger("2", "0.01", "60000")
+    rig.hush = False
+    client.got.clear()
+    rig.cut("websocket")
+    rig.live()
+    told = [int(each[1003]) for each in client.got if each.get(150) == "F"]
+    assert len(told) == 130 and told == sorted(told)
+
+
 def test_after_the_websocket_was_away_nothing_new_is_taken_before_orders_and_fills_are_read(
     rig: Rig, client: FixClient
 ) -> None:
