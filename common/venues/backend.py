@@ -84,7 +84,8 @@ class OrderFact(NamedTuple):
 
 
 class FillFact(NamedTuple):
-    """One side of a trade as the venue tells it. A fee that is charged is above 0; `trade_id` is the venue's own."""
+    """One side of a trade as the venue tells it. A fee that is charged is above 0; `trade_id` is the venue's own, and
+    `side` the order's Side(54), "" where it is not told: then nobody hears of it whose order is none of ours."""
 
     venue_id: str
     order_id: str
@@ -96,6 +97,7 @@ class FillFact(NamedTuple):
     fee_asset: str
     maker: bool
     stamp_ns: int
+    side: str = ""
 
 
 def side_of(word: object) -> str:

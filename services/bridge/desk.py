@@ -123,6 +123,8 @@ class Desk:
         """What a person has to know: the name of the event, and a sentence."""
 
         self._others: set[str] = set()
+        self._others_fills: dict[tuple[str, str, str], FillFact] = {}
+        self._others_told: dict[tuple[str, str, str], int] = {}
         self._record = record
         self.unique = unique
         self._backend = backend
@@ -352,6 +354,8 @@ class Desk:
         """A fact of the venue, whoever told it, however often and in whatever order."""
         order = self.book.at_venue(fact.venue_id, getattr(fact, "order_id", ""))
         if order is None:
+            if isinstance(fact, FillFact) and fact.side and fact.symbol in self.symbols:
+                self._others_fills.setdefault((fact.symbol, fact.trade_id, fact.order_id), fact)
             return
         if isinstance(fact, FillFact):
             self._fill(order, fact, now)
@@ -367,10 +371,29 @@ class Desk:
         else:
             self._see(order, fact, now)
 
+    def tell_others_fills(self, since_ns: int, now: Instant) -> None:
+        """Fills on the account of orders that no client here has placed (by hand, by the venue in a liquidation): they
+        move the same position, and so the first client is told of those since then, by the venue's clock. While an
+        order of ours in the symbol is undecided, a fill that bears no id of ours may be its."""
+        if not self._others_fills:
+            return
+        undecided = {order.terms.symbol for order in self.book.open.values() if order.is_undecided}
+        for place, fact in sorted(self._others_fills.items(), key=lambda each: each[1].stamp_ns):
+            if fact.symbol in undecided or place in self._others_told:
+                continue
+            if self.book.at_venue(fact.venue_id, fact.order_id) is not None:
+                self.learn(fact, now)
+            elif fact.stamp_ns >= since_ns:
+                self._others_told[place] = fact.stamp_ns
+                self.mouth.tell(self.mouth.first, "8", reports.others_fill(fact), now)
+        self._others_fills = {place: f for place, f in self._others_fills.items() if f.symbol in undecided}
+        self._others_told = {place: ns for place, ns in self._others_told.items() if ns >= since_ns}
+
     def adopt(self, fact: OrderFact, now: Instant) -> None:
         """This log has just begun, and the order is open at the venue: one before it has placed it. Of its fills
         somebody has to be told."""
-        if fact.side and fact.price is not None and self._backend.takes_id(fact.venue_id):
+        is_ours = fact.symbol in self.symbols and self._backend.takes_id(fact.venue_id)
+        if fact.side and fact.price is not None and is_ours:
             terms = BridgedTerms(fact.venue_id, fact.symbol, fact.side, LIMIT, fact.order_qty, fact.price)
             self._record(Adopted(self.mouth.first, fact.venue_id, terms, fact.order_id, now.wall_ns))
             self._tell(self.book.order(fact.venue_id), "D", now, extra="58=it was open when this log began\x01")
@@ -450,6 +473,12 @@ class Desk:
         self._record(filled)
         body = reports.fill(order, filled, strictly=order.client != self.mouth.first)
         self.mouth.tell(order.client, "8", body, now)
+        if order.client != self.mouth.first:
+            terms = order.terms
+            told = fact._replace(
+                venue_id=terms.venue_id, order_id=order.order_id, symbol=terms.symbol, side=terms.side
+            )
+            self.mouth.tell(self.mouth.first, "8", reports.others_fill(told), now)
         if order.cum_qty >= self.owing.get(order.venue_id, ZERO):
             self.owing.pop(order.venue_id, None)
         untold = self.untold.get(order.venue_id)

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from common.exchange.numbers import digits
 from common.exchange.order import ZERO
 from common.fix.wire import utc_timestamp
-from common.venues.backend import BridgedTerms
+from common.venues.backend import BridgedTerms, FillFact
 from common.venues.dialect import plain
 from services.bridge.book import BridgedOrder
 from services.bridge.records import Filled, Taken
@@ -67,12 +67,25 @@ def fill(order: BridgedOrder, filled: Filled, *, strictly: bool) -> bytes:
     The venue's own id of it is TradeID(1003). FIX 4.4 has no such field, and a client that checks what it gets against
     the standard would reject its fills: `strictly` it is SecondaryExecID(527).
     """
-    t = order.terms
-    exec_id = f"{t.symbol}/{filled.trade_id}/{order.order_id}"
-    trade_id = f"{527 if strictly else 1003}={filled.trade_id}"
+    exec_id = f"{order.terms.symbol}/{filled.trade_id}/{order.order_id}"
+    return report(order, exec_id, "F", filled.stamp_ns, extra=_trade(filled, 527 if strictly else 1003))
+
+
+def _trade(filled: Filled | FillFact, trade_id_tag: int) -> str:
     fee = f"136=1\x01137={plain(filled.fee)}\x01138={filled.fee_asset}\x01139=4\x01" if filled.fee_asset else ""
     last = f"32={plain(filled.qty)}\x0131={plain(filled.px)}\x01851={1 if filled.maker else 2}\x01"
-    return report(order, exec_id, "F", filled.stamp_ns, extra=f"{trade_id}\x01{last}{fee}")
+    return f"{trade_id_tag}={filled.trade_id}\x01{last}{fee}"
+
+
+def others_fill(fact: FillFact) -> bytes:
+    """A trade of an order that the client has not placed, as one of an order of that quantity which is filled: of the
+    order itself nothing is told."""
+    f, qty, px = fact, plain(fact.qty), plain(fact.px)
+    head = f"37={f.order_id}\x0111={f.venue_id or 'NONE'}\x0117={f.symbol}/{f.trade_id}/{f.order_id}\x01150=F\x01"
+    terms = f"39=2\x0155={f.symbol}\x0154={f.side}\x0138={qty}\x0140=2\x0144={px}\x01"
+    stamp = utc_timestamp(f.stamp_ns).decode()
+    text = "58=not placed by this client\x01"
+    return f"{head}{terms}{_trade(f, 1003)}151=0\x0114={qty}\x016={px}\x0160={stamp}\x01{text}".encode()
 
 
 def rejected(cl_ord_id: str, terms: BridgedTerms | None, exec_id: str, reason: int, text: str, stamp_ns: int) -> bytes:

@@ -189,9 +189,13 @@ class VenueSide:
         self._cancelled_boot_ns: dict[str, int] = {}
         self._round: set[str] | None = None
         self._round_open: set[str] = set()
+        self._others_since_ns = 0
+        """From when on, by our clock, fills of orders that nobody here has placed are told: what was before this life
+        the account tells."""
+
         self._adopts = False
         self._adoptable: list[OrderFact] = []
-        self._round_boot_ns = 0
+        self._round_boot_ns = self._round_began_ns = 0
         self._clock_boot_ns = 0
         self._clock_asked = False
         self.wrong_account = ""
@@ -223,6 +227,7 @@ class VenueSide:
         # A former life may have set it.
         self.switch.symbols = self._desk.symbols if self._desk.book.guarded else frozenset()
         self._adopts = not self._desk.book.taken
+        self._others_since_ns = now.wall_ns
 
     def sweep(self, now: Instant) -> None:
         """Cancel whatever the venue tells to be open, until it tells of nothing."""
@@ -255,6 +260,8 @@ class VenueSide:
         switch_due_ns = self._switch_due_ns()
         if switch_due_ns is not None and switch_due_ns <= now.boot_ns:
             self._set_switch()
+        if self.clock.is_known:
+            self._desk.tell_others_fills(self.clock.surely_before_ns(self._others_since_ns), now)
         for venue_id in self._desk.doubts:
             self._doubts.setdefault(venue_id, Doubt(now.boot_ns + FIRST_DOUBT_NS))
         self._desk.doubts.clear()
@@ -608,6 +615,7 @@ class VenueSide:
         self._round_boot_ns = now.boot_ns + ROUND_NS
         if self._round is not None:
             return
+        self._round_began_ns = now.wall_ns
         book = self._desk.book
         self._adoptable = []
         self._round, self._round_open = {"open", "fills"}, {o.venue_id for o in book.open.values() if o.is_open}
@@ -666,6 +674,7 @@ class VenueSide:
         if self._round:
             return
         self._round = None
+        self._others_since_ns = max(self._others_since_ns, self._round_began_ns - OVERLAP_NS)
         if self._adopts:
             self._adopts = False
             for fact in self._adoptable:

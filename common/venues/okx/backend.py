@@ -327,7 +327,8 @@ def _told(what: str, rows: list[Row]) -> Reply:
         is_right = mode == (FUTURES_MODE, NET_MODE)
         return Reply(Verdict.DONE if is_right else Verdict.REFUSED, text=f"{WRONG_MODE} {' and '.join(mode)}")
     if what == "ask_contracts":
-        return Reply(Verdict.DONE, contracts={name_field(r, "instId"): _contract(r) for r in rows if r["ctVal"]})
+        told = {str(row.get("instId")): _contract(row) for row in rows}
+        return Reply(Verdict.DONE, contracts={symbol: each for symbol, each in told.items() if each is not None})
     is_full = len(rows) >= PAGE_ROWS
     if what == "ask_fills_of":
         return Reply(Verdict.DONE, facts=_fills(rows), next_page=name_field(rows[-1], "billId") if is_full else "")
@@ -346,10 +347,14 @@ def _order(row: Row) -> OrderFact:
     )  # fmt: skip
 
 
-def _contract(row: Row) -> Contract:
-    """What one of it is: ctVal times ctMult of ctValCcy, which is the quote asset of an inverse one."""
-    multiplier = decimal_field(row, "ctVal") * decimal_field(row, "ctMult")
-    return Contract(InstrumentKind.PERPETUAL, multiplier, row["ctType"] == "inverse", name_field(row, "settleCcy"))
+def _contract(row: Row) -> Contract | None:
+    """What one of it is: ctVal times ctMult of ctValCcy, which is the quote asset of an inverse one. None where that
+    cannot be read: one of the venue's hundreds says nothing of the others."""
+    try:
+        multiplier = decimal_field(row, "ctVal") * decimal_field(row, "ctMult")
+        return Contract(InstrumentKind.PERPETUAL, multiplier, row["ctType"] == "inverse", name_field(row, "settleCcy"))
+    except OF_ANOTHER_FORM:
+        return None
 
 
 def _fills(rows: list[Row]) -> tuple[FillFact, ...]:
@@ -364,7 +369,7 @@ def _fill(row: Row, fee: str, fee_asset: str, stamp: str) -> FillFact:
     return FillFact(
         str(row.get("clOrdId") or ""), name_field(row, "ordId"), name_field(row, "instId"), name_field(row, "tradeId"),
         decimal_field(row, "fillPx"), decimal_field(row, "fillSz"), charged, str(row.get(fee_asset) or ""),
-        row.get("execType") == "M", ms_to_ns(row.get(stamp) or 0),
+        row.get("execType") == "M", ms_to_ns(row.get(stamp) or 0), side_of(row.get("side")),
     )  # fmt: skip
 
 

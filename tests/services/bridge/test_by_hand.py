@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.exchange.order import Asked, Order
-from common.venues.backend import OrderFact
+from common.exchange.order import LIMIT, Asked, Order, Terms
+from common.venues.backend import FillFact, OrderFact
 from tests.services.bridge.rig import SYMBOL, D, FixClient, Rig, words
 
 
@@ -113,3 +113,62 @@ def test_how_an_order_was_before_an_amendment_is_no_answer_to_the_next(rig: Rig,
     rig.pass_time(5)
     assert words(client.got) == [("9", "0")] and client.got[0][11] == "a3"
     assert client.status("a2")[44] == "61000"
+
+
+# ---- what nobody here has placed
+
+
+def placed(rig: Rig, name: str, side: str, qty: str, px: str) -> Order:
+    """Somebody places an order on our account without the bridge, or the venue does to liquidate it."""
+    terms = Terms("desk", "desk", name, SYMBOL, side, LIMIT, D(qty), D(px))
+    order = rig.world.core.venue.engine.place(terms, rig.now)
+    rig.pump()
+    return order
+
+
+def trades(client: FixClient) -> list[tuple[str, str, str, str]]:
+    return [(each[1003], each[54], each[32], each[31]) for each in client.got if each.get(150) == "F"]
+
+
+def test_a_fill_of_an_order_that_nobody_here_has_placed_is_told_to_the_first_client_once(rig: Rig) -> None:
+    ours, other = FixClient(rig), FixClient(rig, "OTHER")
+    placed(rig, "", "2", "0.3", "64000")
+    rig.stranger("1", "0.2", "64000")
+    (told,) = [each for each in ours.got if each[35] == "8"]
+    assert (told[150], told[39], told[11], told[54], told[32], told[31]) == ("F", "2", "NONE", "2", "0.2", "64000")
+    assert (told[137], told[138], told[17]) == ("10.24", "USDT", f"{SYMBOL}/{told[1003]}/{told[37]}")
+    rig.cut("websocket")
+    rig.stranger("1", "0.1", "64000")
+    rig.pass_time(40)
+    assert [each[2:] for each in trades(ours)] == [("0.2", "64000"), ("0.1", "64000")] and trades(other) == []
+
+
+def test_a_fill_of_another_client_s_order_is_told_to_the_first_one_too(rig: Rig) -> None:
+    ours, other = FixClient(rig), FixClient(rig, "OTHER")
+    other.order("x1", qty="0.2")
+    rig.stranger("2", "0.2", "60000")
+    assert trades(ours) == trades(other) and len(trades(ours)) == 1
+    assert ours.got[-1][11] == "x1" and ours.got[-1][17] == other.got[-1][17]
+
+
+def test_a_fill_that_may_be_of_an_order_without_an_answer_waits_for_that(rig: Rig, client: FixClient) -> None:
+    rig.deaf = rig.hush = True
+    client.order("a1")
+    order = there(rig, "a1")
+    fact = FillFact("", str(order.order_id), SYMBOL, "1", D(60_000), D("0.04"), D(0), "", True, rig.now.wall_ns, "1")
+    rig.core.venue._desk.learn(fact, rig.now)
+    client.got.clear()
+    rig.pump()
+    assert trades(client) == []
+    rig.deaf = rig.hush = False
+    rig.pass_time(7)
+    assert words(client.got) == [("0", "0"), ("F", "1")] and client.got[1][11] == "a1"
+
+
+def test_what_was_filled_before_this_life_is_told_by_the_account_alone(rig: Rig, client: FixClient) -> None:
+    before_ns = rig.now.wall_ns - 3600 * 10**9
+    rig.core.venue._desk.learn(
+        FillFact("", "77", SYMBOL, "5", D(60_000), D("0.04"), D(0), "", True, before_ns, "1"), rig.now
+    )
+    rig.pump()
+    assert trades(client) == []
