@@ -22,6 +22,10 @@ BaseError: type[Exception] = ccxt_errors().BaseError
 
 Row = dict[str, Any]
 
+NO_NAME = "NONE"
+"""ClOrdID(11) of an order that has none at the venue, since it was placed by hand or by the venue: every order of ours
+has one, so that this is a stranger's, and its fills hold back no proof of what became of ours."""
+
 
 def account_client(
     name: str, settings: RestSettings, options: Mapping[str, object], clock: Clock, calls: tuple[float, float]
@@ -195,7 +199,7 @@ class BridgedRest(CcxtRest[ApiT]):
         return RestOrder(
             symbol=name_field(row, f.symbol),
             order_id=name_field(row, f.order_id),
-            cl_ord_id=cut(self._cl_ord_id(str(row.get(f.cl_ord_id) or ""))),
+            cl_ord_id=cut(self._cl_ord_id(str(row.get(f.cl_ord_id) or ""))) or NO_NAME,
             side=side_of(row.get("side")),
             ord_status=self._ord_status(row),
             order_qty=decimal_field(row, f.order_qty),

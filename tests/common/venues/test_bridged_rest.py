@@ -74,6 +74,13 @@ def test_an_order_is_told_by_either_name_as_it_stands_and_as_it_ended(account: A
     assert [told.cl_ord_id for told in account.ask("open_orders", symbol="").orders] == ["a3"]
 
 
+def test_an_order_without_a_name_is_told_as_nobody_s_so_that_its_fills_hold_no_proof_back(account: Account) -> None:
+    by_hand = account.order("", "0.1")
+    account.order("", "0.1", "", SELL)
+    told = account.ask("order", order_id=account.name(by_hand)).order
+    assert told is not None and (told.cl_ord_id, told.ord_status) == ("NONE", "2")
+
+
 def test_that_there_is_no_such_order_is_asked_twice_with_the_clock_in_between(account: Account) -> None:
     told = account.ask("order", cl_ord_id="nosuch")
     assert told.not_found and told.venue_ns > 0 and told.order is None
