@@ -1306,7 +1306,8 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="ask"):
 
     `what` is one of "order" (by `cl_ord_id` or `order_id`, sent at `since_ns` or later), "open_orders", "trades" (by
     `order_id`, or from `from_trade_key` on, else from `since_ns` by the venue's clock), "history" (trades as well, to
-    be compared: nothing is folded), "balances", "positions" (of all contracts, to be compared likewise), "time",
+    be compared: nothing is folded), "balances", "positions" (of all contracts, to be compared likewise), "funding"
+    (what holding contracts has brought since `since_ns`, likewise: as `balances`, below 0 for what was paid), "time",
     "cancel_all" (every open order of `symbol`), "cancel" (the order `order_id`). "open_orders" without a symbol asks
     for those of all. "ticker" (of `symbol`) is asked by the market data of a venue that tells no prices over FIX.
     """

@@ -1,7 +1,8 @@
 """Comparing our books with what a venue answers, where nothing but its answers can be had.
 
 Open orders: over REST the venue's own list, else OrderStatusRequest(H) for each order of ours. Balances: what they have
-changed by since the baseline, against our fills since; a spot account holds its positions as assets, so they are
+changed by since the baseline, against our fills since and, where the venue tells it, what holding contracts has cost
+and brought; a spot account holds its positions as assets, so they are
 compared by that too, and those in contracts by how many the venue says are held. Fills: the venue's trades from the
 newest snapshot on, by their identities. Numbers: those of the session, once the venue has answered on its connection,
 against the journal's.
@@ -59,7 +60,8 @@ class AskedAccount:
         self._sessions = tuple(session.name for session in config.accounts[name].sessions)
         venue = config.accounts[name].venue
         self._has_rest = venue.rest is not None
-        self._has_query = find_profile(venue.dialect).has(Feature.STATUS_QUERY)
+        profile = find_profile(venue.dialect)
+        self._has_query, self._tells_funding = profile.has(Feature.STATUS_QUERY), profile.tells_funding
         self._symbols = tuple(venue.instruments)
         self._moments: list[Moment] = []
         self._silence = ""
@@ -144,27 +146,42 @@ class AskedAccount:
         if baseline is None:
             text = "they were never told while no order of ours was open, so there is no baseline yet"
             return Part(Verdict.NOT_COMPARABLE, text)
-        return self._against(baseline, {asset: free + locked for asset, free, locked in answer.balances})
+        funding: Balances = {}
+        if self._tells_funding and self._in_contracts():
+            paid = self._ask("funding", since_ns=baseline.stamp_ns)
+            funding = {asset: amount for asset, amount, _ in paid.balances}
+        return self._against(baseline, {asset: free + locked for asset, free, locked in answer.balances}, funding)
 
-    def _against(self, baseline: Baseline, told: Balances) -> Part:
-        """Whether `told` is the baseline and what our fills have changed since, at one of the moments noted."""
+    def _in_contracts(self) -> list[str]:
+        """The symbols that are traded in contracts."""
+        contract_of = self._books.books.known.contract_of
+        return [symbol for symbol in self._symbols if not contract_of(self._name, symbol).is_spot]
+
+    def _against(self, baseline: Baseline, told: Balances, funding: Balances) -> Part:
+        """Whether `told` is the baseline and what our fills have changed since, at one of the moments noted, and what
+        funding has."""
         before = asset_changes(self._books.books.known.find(self._name), baseline.positions)
         held = dict(baseline.balances)
         found: list[list[str]] = []
         for moment, _ in self._moments:
             expected = {
-                asset: held.get(asset, ZERO) + moment.get(asset, ZERO) - before.get(asset, ZERO)
+                asset: sum((each.get(asset, ZERO) for each in (held, moment, funding)), -before.get(asset, ZERO))
                 for asset in held.keys() | told.keys() | moment.keys()
             }
-            found.append(_balances_differ(held, expected, told))
+            found.append(_balances_differ(held, expected, told, self._excuses()))
         stated = datetime.fromtimestamp(baseline.stamp_ns // NS_PER_S, UTC)
         since = f"the baseline of {stated:%Y-%m-%d %H:%M:%S} UTC, LSN {baseline.lsn}"
-        return compared(sorted(found, key=len)[0], f"{len(told)} assets, counted from {since}: {_shown(held)}")
+        paid = f", and funding since of {_shown(funding)}" if funding else ""
+        return compared(sorted(found, key=len)[0], f"{len(told)} assets, counted from {since}: {_shown(held)}{paid}")
+
+    def _excuses(self) -> str:
+        """What else may have moved a balance, in words."""
+        is_paid = self._in_contracts() and not self._tells_funding
+        return "a deposit, a withdrawal or a payment of funding" if is_paid else "a deposit or withdrawal"
 
     def _positions(self, balances: Part) -> Part:
         """As the balances, unless some are in contracts: what is held of those shows in no balance."""
-        contract_of = self._books.books.known.contract_of
-        contracts = [symbol for symbol in self._symbols if not contract_of(self._name, symbol).is_spot]
+        contracts = self._in_contracts()
         if not contracts:
             return balances._replace(text=f"a spot account holds them as balances: {balances.text}", differences=())
         if not self._has_rest:
@@ -325,10 +342,10 @@ class AskedAccount:
         return stepped
 
 
-def _balances_differ(held: Balances, expected: Balances, told: Balances) -> list[str]:
+def _balances_differ(held: Balances, expected: Balances, told: Balances, excuses: str) -> list[str]:
     return [
         f"{asset}: {held.get(asset, ZERO):f} at the baseline and our fills since make {total:f}, the venue says "
-        f"{told.get(asset, ZERO):f} (after a deposit or withdrawal: fixring orders baseline)"
+        f"{told.get(asset, ZERO):f} (after {excuses}: fixring orders baseline)"
         for asset, total in sorted(expected.items())
         if total != told.get(asset, ZERO)
     ]

@@ -146,6 +146,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     other: "no such order" is said of the one kind that was asked for.
     `stops_by_market`: what a stop order waits for follows from where the market is as it comes, so that one whose stop
     price is reached by then waits for the other direction.
+    `tells_funding`: its REST side tells what holding contracts has cost and brought.
     `confidence`: how much of all this the venue itself has shown.
     """
 
@@ -176,6 +177,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     nonces_grow: bool = False
     finds_sleeping_apart: bool = False
     stops_by_market: bool = False
+    tells_funding: bool = False
     confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:

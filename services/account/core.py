@@ -51,7 +51,7 @@ EVERYTHING_OPEN = ("open_orders", "")
 """The last question of a sweep that has found nothing: an order may rest in a symbol that is not configured."""
 
 FIRST = frozenset({"cancel_all", "cancel"})
-BULK = frozenset({"open_orders", "balances", "positions", "time"})
+BULK = frozenset({"open_orders", "balances", "positions", "funding", "time"})
 
 
 class AccountSettings(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ class InquireArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A question to an account, whose answer is in the journal: see `common.messages.Ask`."""
 
     account: str
-    what: Literal["balances", "positions", "open_orders", "history"]
+    what: Literal["balances", "positions", "funding", "open_orders", "history"]
     symbol: str = ""
     from_trade_key: str = ""
     since_ns: int = 0

@@ -21,6 +21,9 @@ from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.okx.backend import PAGE_ROWS, STATES, SWAP, OkxBackend, OkxContractsBackend, kind_of
 from common.venues.rest import RestSettings, decimal_field, ms_to_ns, name_field
 
+FUNDING_BILL = "8"
+"""type of the bill of a payment of funding."""
+
 CALLS = (6.0, 12.0)
 """The account's fifth of the least of the limits that it meets, 60 in 2 s; the bridge has the rest."""
 
@@ -36,6 +39,7 @@ class Api(Protocol):
     def privateGetTradeFillsHistory(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateGetAccountBalance(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateGetAccountPositions(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateGetAccountBillsArchive(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privatePostTradeCancelOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
 
 
@@ -80,6 +84,7 @@ class OkxRest(BridgedRest[Api]):
         """`api` as CCXT has it."""
         super().__init__(venue, api)
         self._questions["positions"] = self._positions
+        self._questions["funding"] = self._funding
 
     def _order_row(self, ask: Ask) -> Row:
         by = {"instId": ask.symbol} | ({"ordId": ask.order_id} if ask.order_id else {"clOrdId": ask.cl_ord_id})
@@ -121,6 +126,18 @@ class OkxRest(BridgedRest[Api]):
             symbol, qty = name_field(row, "instId"), decimal_field(row, "pos")
             held[symbol] = held.get(symbol, Decimal(0)) + (-qty if row.get("posSide") == "short" else qty)
         return Answer(self._venue, ask, False, positions=tuple(held.items()))
+
+    def _funding(self, ask: Ask) -> Answer:
+        """From the account's bills, which go back three months."""
+        by = {"instType": SWAP, "type": FUNDING_BILL, "begin": str(ask.since_ns // NS_PER_MS)}
+        paid: dict[str, Decimal] = {}
+        for row in self._pages(
+            self.api.privateGetAccountBillsArchive, by, newest_first("after", "billId", PAGE_ROWS, {})
+        ):  # fmt: skip
+            asset = name_field(row, "ccy")
+            paid[asset] = paid.get(asset, Decimal(0)) + decimal_field(row, "balChg")
+        balances = tuple((asset, amount, Decimal(0)) for asset, amount in paid.items())
+        return Answer(self._venue, ask, False, balances=balances)
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicGetPublicTime()["data"][0]["ts"])

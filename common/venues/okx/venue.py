@@ -31,4 +31,5 @@ PROFILE = VenueProfile(
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     cancels_own_session_only=True,
     names=ClOrdIdForm.DIGITS,
+    tells_funding=True,
 )

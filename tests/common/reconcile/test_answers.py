@@ -50,7 +50,7 @@ def balances_part(ring: Ring, **told: str) -> Part:
     baseline = ring.core.books.account("binance").baseline
     assert baseline is not None
     venue._moments = [venue._moment()]
-    return venue._against(baseline, {asset: D(held) for asset, held in told.items()})
+    return venue._against(baseline, {asset: D(held) for asset, held in told.items()}, {})
 
 
 def row(ring: Ring, **fields: Any) -> RestOrder:
@@ -185,3 +185,30 @@ def test_what_is_held_in_contracts_is_what_the_venue_says_is_held(
     without = asked(ring)
     without._has_rest = False
     assert without._positions(balances).verdict is Verdict.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_funding_has_moved_is_asked_for_and_else_named_as_what_may_have(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    known = ring.core.books.known
+    known._facts["binance"] = msgspec.structs.replace(
+        known.find("binance"), contracts={"BTCUSDT": Contract(InstrumentKind.PERPETUAL, settle="USDT")}
+    )
+    baseline = ring.core.books.account("binance").baseline
+    assert baseline is not None
+    moved = {"BTC": D(6), "USDT": D("998.5")}
+
+    def answer(self: AskedAccount, what: str, symbol: str = "", since_ns: int = 0) -> Answer:
+        assert what != "funding" or since_ns == baseline.stamp_ns
+        told = {"USDT": D("-1.5")} if what == "funding" else moved
+        return Answer("binance", Ask("binance", 0, what), False, balances=tuple((a, q, D(0)) for a, q in told.items()))
+
+    monkeypatch.setattr(AskedAccount, "_ask", answer)
+    monkeypatch.setattr(AskedAccount, "_read_until", lambda *_: None)
+    venue = asked(ring)
+    venue._tells_funding = tells
+    part = venue._balances()
+    assert part.verdict is (Verdict.EQUAL if tells else Verdict.DIFFERS)
+    assert ("funding since of -1.5 USDT" in part.text) is tells
+    assert tells or "a deposit, a withdrawal or a payment of funding" in part.differences[0]

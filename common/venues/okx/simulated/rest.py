@@ -109,7 +109,7 @@ class OkxRestApi:
         asking = {
             "trade/order": self._order, "trade/orders-pending": self._pending, "trade/fills": self._fills,
             "trade/fills-history": self._fills, "account/balance": self._balance,
-            "account/positions": self._positions, "account/config": self._config,
+            "account/positions": self._positions, "account/config": self._config, "account/bills-archive": self._bills,
         }  # fmt: skip
         acting = {
             "trade/order": self._new, "trade/amend-order": self._amend, "trade/cancel-order": self._cancel,
@@ -256,6 +256,12 @@ class OkxRestApi:
             if owner == account and symbol in wanted and qty
         ]
         return _answer(rows)
+
+    def _bills(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of funding, which nobody is paid here."""
+        if p.get("type", "") != "8":
+            raise _refused(200, PARAMETER, "Parameter type error: this simulated side has bills of funding alone")
+        return _answer([])
 
     def _config(self, account: str, p: Parameters, now: Instant) -> Json:
         return _answer([{"uid": account, "mainUid": account, "acctLv": "2", "posMode": "net_mode", "autoLoan": False}])

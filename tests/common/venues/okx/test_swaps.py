@@ -10,7 +10,7 @@ from common.exchange.order import LIMIT, SELL, Terms
 from common.venues.okx import backend as okx_backend
 from common.venues.okx.simulated.rest import OkxRestApi
 from tests.common.venues.okx.swap_rig import SWAP, D, swap_rig
-from tests.common.venues.okx.told_rows import ToldRows, asked
+from tests.common.venues.okx.told_rows import TOLD_MS, ToldRows, asked
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
 from tests.services.bridge.trial import Trial
@@ -196,3 +196,18 @@ def test_all_rows_of_a_contract_are_what_is_held_and_a_short_one_is_below_0() ->
     isolated = {**cross, "pos": "-2", "mgnMode": "isolated"}
     assert asked(ToldRows([], [cross, isolated]), "positions").positions == ((SWAP, D(3)),)
     assert asked(ToldRows([], [{**cross, "posSide": "short"}]), "positions").positions == ((SWAP, D(-5)),)
+
+
+def test_what_holding_contracts_has_cost_and_brought_is_told_by_the_account_s_bills() -> None:
+    bills = [
+        {"billId": str(n), "type": kind, "ccy": "USDT", "balChg": change, "ts": str(TOLD_MS - ms)}
+        for n, (kind, change, ms) in enumerate([("8", "-1.5", 10), ("2", "70", 20), ("8", "0.25", 30), ("8", "9", 60)])
+    ]
+    told = asked(ToldRows([], [], bills), "funding", since_ns=(TOLD_MS - 40) * 10**6)
+    assert told.balances == (("USDT", D("-1.25"), D(0)),)
+
+
+def test_the_simulated_side_pays_no_funding(raw: Raw) -> None:
+    sign = raw.backend._sign  # type: ignore[attr-defined]
+    asked_for = {"instType": "SWAP", "type": "8", "begin": "0"}
+    assert raw.call(sign("GET", "account/bills-archive", asked_for, raw.rig.now.wall_ns))[1]["data"] == []

@@ -12,11 +12,14 @@ TOLD_MS = 1_767_225_600_000
 
 
 class ToldRows:
-    """An account whose fills and positions are these, the newest first."""
+    """An account whose fills, positions and bills are these, the newest first."""
 
-    def __init__(self, fills: list[Row] = [], positions: list[Row] = []) -> None:  # noqa: B006
+    def __init__(
+        self, fills: list[Row] = [], positions: list[Row] = [], bills: list[Row] = []  # noqa: B006
+    ) -> None:  # fmt: skip
         self._fills = fills
         self._positions = positions
+        self._bills = bills
 
     def publicGetPublicTime(self, params: Row = {}) -> Row:  # noqa: B006, N802
         return {"data": [{"ts": str(TOLD_MS)}]}
@@ -26,6 +29,10 @@ class ToldRows:
 
     def privateGetTradeFillsHistory(self, params: Row = {}) -> Row:  # noqa: B006, N802
         return {"data": []}
+
+    def privateGetAccountBillsArchive(self, params: Row = {}) -> Row:  # noqa: B006, N802
+        since_ms = int(params["begin"])
+        return {"data": [row for row in self._bills if row["type"] == params["type"] and int(row["ts"]) >= since_ms]}
 
     def privateGetAccountPositions(self, params: Row = {}) -> Row:  # noqa: B006, N802
         return {"data": self._positions}
