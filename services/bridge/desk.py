@@ -27,7 +27,7 @@ from common.exchange.order import (
     ZERO,
 )
 from common.exchange.requests import OUT_OF_RANGE, BadField, Request
-from common.instant import NS_PER_S, Instant
+from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.backend import (
     AmendFact,
     AmendingBackend,
@@ -426,7 +426,9 @@ class Desk:
         """An amendment of ours was carried out, or the order has terms that nobody here has asked for: somebody has
         amended it by hand, or the venue has made one smaller that only reduces a position. What was so before something
         that was told already says nothing of either."""
-        is_news, is_late = fact.updated_ns > order.told_ns, fact.updated_ns < order.told_ns
+        # A push may be more exact than the same over REST, which has milliseconds.
+        told_ms, former_ms = fact.updated_ns // NS_PER_MS, order.told_ns // NS_PER_MS
+        is_news, is_late = told_ms > former_ms, told_ms < former_ms
         order.told_ns = max(order.told_ns, fact.updated_ns)
         wish = order.amendment
         if wish is not None and not order.end and not is_late and _has_terms(fact, wish.terms):

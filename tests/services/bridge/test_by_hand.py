@@ -172,3 +172,16 @@ def test_what_was_filled_before_this_life_is_told_by_the_account_alone(rig: Rig,
     )
     rig.pump()
     assert trades(client) == []
+
+
+def test_a_reading_that_is_less_exact_than_the_push_before_tells_an_amendment(rig: Rig, client: FixClient) -> None:
+    client.order("a1")
+    rig.world.ask("fault", kind="lost", scope="rest", count=1, ms=0)
+    client.amend("a2", "a1", "0.1", "61000")
+    client.got.clear()
+    learn, stamp_ns = rig.core.venue._desk.learn, rig.now.wall_ns + 10**6
+    push = OrderFact("a1", "1", SYMBOL, "0", D("0.1"), D(60_000), D(0), stamp_ns + 700_000, "1")
+    learn(push, rig.now)
+    learn(push._replace(price=D(61_000), updated_ns=stamp_ns), rig.now)
+    rig.pump()
+    assert words(client.got) == [("5", "0")] and client.got[0][11] == "a2"
