@@ -127,7 +127,8 @@ def placed(rig: Rig, name: str, side: str, qty: str, px: str) -> Order:
 
 
 def trades(client: FixClient) -> list[tuple[str, str, str, str]]:
-    return [(each[1003], each[54], each[32], each[31]) for each in client.got if each.get(150) == "F"]
+    told = [each for each in client.got if each.get(150) == "F"]
+    return [(each.get(1003) or each[527], each[54], each[32], each[31]) for each in told]
 
 
 def test_a_fill_of_an_order_that_nobody_here_has_placed_is_told_to_the_first_client_once(rig: Rig) -> None:

@@ -123,9 +123,9 @@ def test_another_client_is_told_in_fields_of_fix_44_alone(rig: Rig, client: FixC
     other.got.clear()
     client.got.clear()
     rig.stranger("2", "0.2", "60000")
-    (theirs,), (ours,) = other.got, client.got
+    (theirs,), (of_theirs, ours) = other.got, client.got
     assert theirs[527] in theirs[17] and 1003 not in theirs
-    assert ours[1003] in ours[17] and 527 not in ours
+    assert ours[1003] in ours[17] and 527 not in ours and of_theirs[1003] == theirs[527]
     (listed,) = other.send("x", "320=q|559=4|")
     assert (listed[870], 969 in listed) == ("2", False) and listed[872] == "MaxTradeVol(1140)=100"
 
