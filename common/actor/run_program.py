@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from functools import partial
+from tempfile import TemporaryFile
 
 import msgspec
 
@@ -37,26 +37,32 @@ class ProgramBeside:
     def __init__(self, call: RunProgram) -> None:
         """Start it. Raises OSError, subprocess.SubprocessError."""
         self._began_s = time.monotonic()
+        # Files take all that it says, whether or not anybody looks.
+        self._out, self._err = TemporaryFile(), TemporaryFile()  # noqa: SIM115 (until it has ended)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", call.module, *call.arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=partial(_stand_back, os.getpid()),
+            stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
+            preexec_fn=partial(_stand_back, os.getpid()),
         )  # fmt: skip
+        self.pid = self._process.pid
 
     def ended(self, wait_s: float = 0.0) -> ProgramEnded | None:
         """How it ended, within `wait_s` from now; None while it runs. One that takes longer than `LONGEST_S` is killed.
         """
         try:
-            out, err = self._process.communicate(timeout=wait_s)
+            ok = self._process.wait(wait_s) == 0
         except subprocess.TimeoutExpired:
             return self.end(_TOO_LONG) if time.monotonic() - self._began_s > LONGEST_S else None
-        ok = self._process.returncode == 0
-        return ProgramEnded(ok, (out if ok else err).strip()[-MOST_OUTPUT_CHARS:])
+        with self._out, self._err:
+            said = self._out if ok else self._err
+            said.seek(0)
+            return ProgramEnded(ok, said.read().decode(errors="replace").strip()[-MOST_OUTPUT_CHARS:])
 
     def end(self, why: str) -> ProgramEnded:
         """Kill it, and wait until it is gone; `why` is what is told of it."""
-        self._process.kill()
-        with suppress(OSError, ValueError):
-            self._process.communicate()
+        with self._out, self._err:
+            self._process.kill()
+            self._process.wait()
         return ProgramEnded(False, why)
 
 

@@ -1,5 +1,6 @@
 """A round begins when the followed log has grown and takes each program once, one at a time; it says how warm it is."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,12 +152,19 @@ def test_what_is_in_the_folder_already_counts_and_what_does_not_stand_in_its_log
     assert Warming.of_folder(config).lsn == 200
 
 
-def test_a_program_beside_is_waited_for_without_being_waited_on() -> None:
+def test_a_program_beside_is_asked_whether_it_ended_without_being_waited_for() -> None:
     program = ProgramBeside(RunProgram("services.snapshots.survey", ("--help",)))
-    ended = None
-    while ended is None:
-        ended = program.ended(0.05)
-    assert ended.ok and ended.text.startswith("Usage")
+    assert program.ended() is None
+    os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+    ended = program.ended()
+    assert ended is not None and ended.ok and ended.text.startswith("Usage")
+
+
+def test_one_that_fails_tells_what_it_complained_of() -> None:
+    program = ProgramBeside(RunProgram("services.snapshots.survey", ("--nonsense",)))
+    os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+    ended = program.ended()
+    assert ended is not None and not ended.ok and "nonsense" in ended.text
 
 
 def test_one_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
