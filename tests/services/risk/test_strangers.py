@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from common.journal.frames import TERM
 from common.messages import (
     Answer,
     Ask,
@@ -217,3 +218,20 @@ def test_a_fill_told_again_by_its_order_is_the_strategys(monkeypatch: pytest.Mon
     asked = Ask("binance", 2, "trades", "BTCUSDT", asked_lsn=rig.log.lsn)
     rig.record(Kind.ANSWER, Answer("binance", asked, False, trades=(trade,)))
     assert held(rig) == (D("1.99"), D("1.99")) and rig.worst("binance")[0] == 3
+
+
+def test_an_order_that_only_the_lost_end_of_the_log_knew_counts_at_its_worst_after_a_takeover() -> None:
+    """Its name is of our form; the copy has neither its command nor its report, and the venue lists it as open."""
+    rig = Rig()
+    lost = rig.orders.new()
+    rig.record(TERM, b"whoever it was")
+    listed = RestOrder("BTCUSDT", "V9", lost.cl_ord_id, "1", "1", D(5), D(100), D(2))
+    asked = Ask("generic", 1, "open_orders", "BTCUSDT", asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("generic", asked, False, orders=(listed,)))
+    assert rig.worst() == (D(3), D(0), D(0)), "what is left of it; its fills are told by themselves"
+    trade = Trade("BTCUSDT", "7", "V9", "1", D(2), D(100), D("0.01"), "BTC", 0)
+    asked = Ask("generic", 2, "trades", "BTCUSDT", asked_lsn=rig.log.lsn)
+    rig.record(Kind.ANSWER, Answer("generic", asked, False, trades=(trade,)))
+    assert rig.worst() == (D(3), D(0), D("1.99"))
+    rig.inbound(report(lost, "4", order_id="V9"))
+    assert rig.worst() == (D(0), D(0), D("1.99"))
