@@ -659,7 +659,8 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `fee_asset`, positive when paid.
     `unknown_order` marks the answer to a status request for an order that the venue does not know.
     `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to. `unread` names the fields that
-    could not be read and did not matter for what was: they count as not told.
+    could not be read and did not matter for what was: they count as not told. `take_profit` is what the venue took a
+    stop order for that sleeps: one that takes profit, or one that does not; None where it does not say.
     """
 
     cl_ord_id: str
@@ -688,6 +689,7 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     maker: bool = False
     unread: tuple[str, ...] = ()
     avg_px: Decimal | None = None
+    take_profit: bool | None = None
 
 
 class CancelRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_rejected"):
@@ -1019,7 +1021,8 @@ class Trade(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An order as REST tells it. `triggered`: it is a stop order, and the venue says that its price was reached."""
+    """An order as REST tells it. `triggered`: it is a stop order, and the venue says that its price was reached;
+    `take_profit` as in `ExecutionReport`."""
 
     symbol: str
     order_id: str
@@ -1031,6 +1034,7 @@ class RestOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cum_qty: Decimal
     transact_ns: int = 0
     triggered: bool = False
+    take_profit: bool | None = None
 
 
 class Ticker(msgspec.Struct, array_like=True, frozen=True, gc=False):

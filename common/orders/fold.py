@@ -613,6 +613,7 @@ class Fold:
         before = None if change is not None else _standing(order, leg)
         had_doubts = leg.doubted_terms
         order.hear_report(leg, report)
+        self._hear_direction(order, report)
         if report.exec_type == ORDER_STATUS and not inbound.poss_dup:
             order.in_doubt = False
             self._settle_requests(record, order, inbound, None)
@@ -631,6 +632,17 @@ class Fold:
             self._doubt(record, order, doubted)
         if report.avg_px and report.cum_qty == leg.cum_qty and books.ledger.unpriced_qty(leg.owner):
             self._price_by_average(order, leg, report.avg_px)
+
+    def _hear_direction(self, order: Order, told: ExecutionReport | RestOrder) -> None:
+        """A stop order that the venue has taken for one that waits for the other direction does not do what it is for:
+        it is to be cancelled, in the name of its own command."""
+        if told.take_profit in (None, order.terms.take_profit) or order.wish_number or order.is_closed:
+            return
+        kinds = "a stop order", "one that takes profit"
+        ours, theirs = kinds if told.take_profit else reversed(kinds)
+        order.wish_strategy, order.wish_number = order.name
+        self._changes.append(CancelWished(order, *order.name))
+        self._differs(order.account, order.shown_name, ours, theirs, "it is being cancelled")
 
     def _lower_by_hand(self, order: Order, leg: Leg, report: ExecutionReport) -> None:
         """A bust of a trade that a person had booked, and that the venue may never have told."""
@@ -973,6 +985,7 @@ class Fold:
         order.in_doubt = False
         leg.told_by_rest(told)
         order.told_by_rest(leg, told.cl_ord_id)
+        self._hear_direction(order, told)
         if leg.order_id:
             self._claimed(order, self.books.register_order_id(order, leg, leg.order_id))
         self._settle_requests(record, order, None, answer)

@@ -31,10 +31,12 @@ Compared = tuple[object, ...]
 
 
 class AskedTerms:
-    """See the module."""
+    """See the module. `taken_otherwise` are the stop orders that a venue took for those of the other direction, which
+    are cancelled in nobody's name."""
 
     def __init__(self, config: Config) -> None:
         """Nothing was asked for; `config` has the limits."""
+        self.taken_otherwise: set[Name] = set()
         self._config = config
         self._asked: dict[tuple[str, int, str, str], list[Terms]] = defaultdict(list)
 
@@ -74,6 +76,8 @@ class AskedTerms:
         true = _compared_true(order, by_market=by_market)
         if true not in [_compared(terms, by_market=by_market) for terms in asked]:
             raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
+        if order.terms.take_profit not in [terms.take_profit for terms in asked]:
+            self.taken_otherwise.add(name)
 
     def _check_bounds(self, venue: str, order: TrueOrder) -> None:
         """At its own price, where that counts: what a market order comes to depends on the book."""

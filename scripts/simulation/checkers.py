@@ -331,7 +331,8 @@ class Checkers:
                 elif isinstance(message, OpenGate) and process.name == "orders":
                     self._check_gate(message)
                 elif isinstance(message, CancelOrder) and process.name == "orders":
-                    self.watch.cancelled(message, process.world.scheduler.now_ns)
+                    if (message.target_strategy, message.target_number) not in self.asked_terms.taken_otherwise:
+                        self.watch.cancelled(message, process.world.scheduler.now_ns)
                 elif isinstance(message, CommandOutcome):
                     self._check_outcome(message)
                 elif isinstance(message, OrderEvent):

@@ -2,7 +2,8 @@
 manager, and not with it.
 
 A strategy is gone when its process has said that it ends, or has said nothing for as long as it wants to be waited for.
-What is cancelled in nobody's name is allowed of a strategy that wants that and was gone since it asked for the order.
+What is cancelled in nobody's name is allowed of a strategy that wants that and was gone since it asked for the order;
+an order that the venue took for another one is none of these (`AskedTerms`).
 """
 
 from collections.abc import Mapping

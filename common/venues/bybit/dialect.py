@@ -27,7 +27,7 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.bybit.fields import tag_of
-from common.venues.bybit.venue import PROFILE
+from common.venues.bybit.venue import PROFILE, takes_profit
 from common.venues.credentials import Credentials, RsaKey
 from common.venues.dialect import BadReport, Body, Identity, plain
 from common.venues.reading import (
@@ -59,7 +59,7 @@ _REQ_ID, _MARKET_UNIT = tag_of(30006), tag_of(30013)
 _FILL_EXEC_ID, _FILL_QTY, _FILL_PX, _FILL_TIME = map(tag_of, range(30051, 30055))
 _FILL_COMMISSION, _FILL_COMM_CURR = tag_of(30055), tag_of(30056)
 _FILL_IS_MAKER, _FILL_LEAVES_QTY = tag_of(30058), tag_of(30064)
-_NO_FILLS = tag_of(30050)
+_NO_FILLS, _LAST_PRICE = tag_of(30050), tag_of(30046)
 _IN_QUOTE = b"quoteCoin"
 _ASLEEP = "30024=StopOrder\x01"
 _AWAKE_TYPES = {"3": "1", "4": "2"}
@@ -115,7 +115,16 @@ def _report(f: Fields, cl_ord_id: str, orig_cl_ord_id: str) -> ExecutionReport:
         ambiguous=exec_type == "8" and (code in AMBIGUOUS_CODES or "OrdRejReason(103)" in notes),
         unread=tuple(notes),
         avg_px=notes.decimal(f, b"6"),
+        take_profit=_direction(f) if ord_status == _UNTRIGGERED else None,
     )
+
+
+def _direction(f: Fields) -> bool | None:
+    """Whether an order that sleeps takes profit: what it waits for follows from StopPx(99), and from the last price as
+    it came, LastPriceOnCreated(30046). None where that cannot be read."""
+    notes = Notes()
+    stop_px, last_px, side = notes.decimal(f, b"99"), notes.decimal(f, _LAST_PRICE), text(f, b"54")
+    return None if stop_px is None or last_px is None else takes_profit(side, stop_px, last_px)
 
 
 def _fills(f: Fields, raw: bytes) -> VenueEvent:

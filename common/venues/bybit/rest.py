@@ -20,6 +20,7 @@ import msgspec
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
+from common.venues.bybit.venue import takes_profit
 from common.venues.ccxt_parts import CcxtRest, ccxt_client, read_ticker
 from common.venues.credentials import RsaKey
 from common.venues.pace import Pace
@@ -216,7 +217,7 @@ def _rest_order(row: Row) -> RestOrder:
     if status not in ORD_STATUS:
         raise BadAnswer(f"orderStatus is {json.dumps(status)}")
     price, cum_qty = decimal_field(row, "price"), decimal_field(row, "cumExecQty")
-    in_quote = row.get("marketUnit") == "quoteCoin"
+    in_quote, is_stop = row.get("marketUnit") == "quoteCoin", row.get("stopOrderType") == "Stop"
     return RestOrder(
         symbol=name_field(row, "symbol"),
         order_id=name_field(row, "orderId"),
@@ -227,8 +228,18 @@ def _rest_order(row: Row) -> RestOrder:
         price=price if price else None,
         cum_qty=cum_qty,
         transact_ns=ms_to_ns(row.get("updatedTime") or row.get("createdTime") or 0),
-        triggered=row.get("stopOrderType") == "Stop" and status in _AWAKE,
+        triggered=is_stop and status in _AWAKE,
+        take_profit=_direction(row) if is_stop and status == "Untriggered" else None,
     )
+
+
+def _direction(row: Row) -> bool | None:
+    """Whether an order that sleeps takes profit; None where what says so is missing."""
+    try:
+        stop_px, last_px = decimal_field(row, "triggerPrice"), decimal_field(row, "lastPriceOnCreated")
+    except (BadAnswer, KeyError):
+        return None
+    return takes_profit(_SIDES.get(row["side"], ""), stop_px, last_px)
 
 
 _SECONDARY: dict[str, Callable[[Mapping[str, Any], str], Any]] = {

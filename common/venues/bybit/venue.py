@@ -1,7 +1,9 @@
 """Bybit Spot: its facts, and where its parts are. README.md beside this file has the sources and the oddities."""
 
+from decimal import Decimal
+
 from common.instant import NS_PER_S
-from common.messages import MAX_TIME_TO_LIVE_NS
+from common.messages import MAX_TIME_TO_LIVE_NS, SIDE_BUY
 from common.venues.venue import CredentialKind, Feature, VenueProfile
 
 AHEAD_NS = NS_PER_S
@@ -9,6 +11,14 @@ AHEAD_NS = NS_PER_S
 
 PROCESSING_LIMIT_NS = 10 * NS_PER_S
 """Not documented: a request that is in has taken effect, or will not, by then."""
+
+
+
+def takes_profit(side: str, stop_px: Decimal, last_px: Decimal) -> bool | None:
+    """Whether the venue takes a stop order of that Side(54) for one that takes profit, by the last price as it came;
+    None where that is the stop price."""
+    return None if stop_px == last_px else (side == SIDE_BUY) is not (stop_px > last_px)
+
 
 PROFILE = VenueProfile(
     title="Bybit Spot",

@@ -75,6 +75,34 @@ def test_a_cancel_says_that_it_sleeps_until_anything_tells_that_it_does_not(ring
     assert second.attempt != first.attempt and not second.sleeps
 
 
+@pytest.mark.parametrize("over_rest", [False, True])
+def test_one_that_the_venue_took_for_the_other_direction_is_cancelled_after_a_restart_too(
+    ring: Ring, over_rest: bool
+) -> None:
+    order = sent(ring, STOP_LIMIT)
+    if over_rest:
+        names = f"V{order.cl_ord_id}", order.cl_ord_id
+        row = RestOrder("BTCUSDT", *names, "1", "9", D(1), D(111), D(0), take_profit=True)
+        ask = Ask("generic", 1, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=ring.core.books.lsn)
+        ring.answers(venue="generic", ask=ask, order=row)
+    else:
+        ring.report(order, "0", "9", take_profit=True)
+    first: CancelOrder = ring.last(CancelOrder)
+    assert (first.target_strategy, first.target_number, first.sleeps) == ("s", 1, True)
+    ring.commands.clear()
+    ring.start()
+    ring.go_live()
+    again: CancelOrder = ring.last(CancelOrder)
+    assert again.target_number == 1 and again.attempt != first.attempt
+
+
+def test_one_that_the_venue_took_for_what_it_is_stays(ring: Ring) -> None:
+    order = sent(ring, STOP_LIMIT)
+    ring.report(order, "0", "9", take_profit=False)
+    ring.pass_time(5000)
+    assert not [command for command in ring.commands if isinstance(command, CancelOrder)]
+
+
 def test_a_cancel_of_another_order_never_says_that_it_sleeps(ring: Ring) -> None:
     sent(ring, Terms("1", "2", D(1), D(100)))
     ring.request(CancelRequest(0, 2, 1))

@@ -67,6 +67,12 @@ def side_of(order_id: int, trade: Traded) -> tuple[int, Decimal, bool]:
     return (trade.exec_id, trade.maker_fee, True) if maker else (trade.exec_id + 1, trade.taker_fee, False)
 
 
+def px_before(terms: Terms, instrument: Instrument) -> Decimal:
+    """A last price by which a conditional order waits for what it waits for."""
+    assert terms.stop_px is not None
+    return terms.stop_px - instrument.tick_size if terms.rises else terms.stop_px + instrument.tick_size
+
+
 class Reports:
     """The reports of one exchange. Beside the orders it remembers what they say of their beginning, while they are
     open: the last price then, the amount that they were placed by, and the fees so far."""
@@ -147,7 +153,7 @@ class Reports:
         unit = "UNKNOWN" if ord_type == LIMIT else "baseCoin" if amount is None else "quoteCoin"
         qty = padded(terms.order_qty, lots) if amount is None else short(amount)
         average = f"6={short(_average(order))}\x01" if order.cum_qty else ""
-        values, last_px = lots + ticks, self._last_px.get(order.order_id) or self._px(terms.symbol)
+        values, last_px = lots + ticks, self._last_px.get(order.order_id) or self._px_by(terms)
         how = "P" if terms.post_only else IMMEDIATE_OR_CANCEL if ord_type == MARKET else terms.time_in_force
         stop = "" if terms.stop_px is None else f"30042=Stop\x0199={padded(terms.stop_px, ticks)}\x01"
         return (
@@ -161,6 +167,10 @@ class Reports:
 
     def _instrument(self, terms: Terms) -> Instrument:
         return self._venue.state.instruments[terms.symbol]
+
+    def _px_by(self, terms: Terms) -> Decimal:
+        """What the last price may have been as an order came of which that is not remembered."""
+        return self._px(terms.symbol) if terms.stop_px is None else px_before(terms, self._instrument(terms))
 
     def _px(self, symbol: str) -> Decimal:
         """The last price, or where the book began."""

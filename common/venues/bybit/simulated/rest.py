@@ -16,7 +16,7 @@ from common.exchange.settings import Instrument
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.venues.bybit.simulated import wire
-from common.venues.bybit.simulated.reports import AWAKE, SMP_TYPES, exec_id_of
+from common.venues.bybit.simulated.reports import AWAKE, SMP_TYPES, exec_id_of, px_before
 from common.venues.bybit.simulated.wire import Code, Refused, places, short
 
 DAY_MS = 86_400_000
@@ -161,8 +161,16 @@ class BybitRest:
         else:
             open_orders = [o for s in self._symbols(p) for o in self._venue.state.open_orders(account, s)]
             orders = sorted(open_orders, key=lambda o: -o.order_id)
-        rows = [_order(o) for o in orders if kind in ("", _kind_of(o))]
+        rows = [self._order(o) for o in orders if kind in ("", _kind_of(o))]
         return _page(p, rows, MAX_ORDERS, DEFAULT_ORDERS, _category(p))
+
+    def _order(self, order: Order | ClosedOrder) -> dict[str, object]:
+        """An order, with the last price by which it waits for what it waits for, where it sleeps."""
+        terms = order.terms
+        if terms.stop_px is None:
+            return _order(order)
+        instrument = self._venue.state.instruments[terms.symbol]
+        return {**_order(order), "lastPriceOnCreated": short(px_before(terms, instrument))}
 
     def _is_recent(self, account: str, order: Order | ClosedOrder) -> bool:
         """Whether it is among those that are told beside the open ones."""
@@ -175,7 +183,7 @@ class BybitRest:
         if orders is None:
             rows = [o for s in self._symbols(p) for o in self._venue.history.last_orders(account, s, KEPT_ROWS)]
             orders = sorted(rows, key=lambda o: -o.order_id)
-        closed = [_order(o) for o in orders if o.ord_status not in ("0", "1")]
+        closed = [self._order(o) for o in orders if o.ord_status not in ("0", "1")]
         return _page(p, closed, MAX_ORDERS, DEFAULT_ORDERS, _category(p))
 
     def _executions(self, account: str, p: Parameters, now: Instant) -> Json:

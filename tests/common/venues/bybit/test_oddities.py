@@ -385,7 +385,10 @@ def test_24_which_way_a_stop_order_waits_follows_from_the_market(
     stop = new(ord_type="3", side=side, price=None, stop_px=target, take_profit=False)
     assert OURS.encode_new(stop, 0) == OURS.encode_new(new(
         ord_type="3", side=side, price=None, stop_px=target, take_profit=True), 0)  # fmt: skip
-    assert field(asleep(hand, "late", stop_px, side=side)[1], 150) == "U", "taken in, as if all were well"
+    told = asleep(hand, "late", stop_px, side=side)[1]
+    assert field(told, 150) == "U", "taken in, as if all were well"
+    event = ours(told)
+    assert isinstance(event, ExecutionReport) and event.take_profit is True, "which our side sees, and cancels it"
     trade_at(world, "1000")
     assert not [line for line in hand.heard() if field(line, 11) == "late"], "the desk's stop price is passed long ago"
     trade_at(world, stop_px)

@@ -229,6 +229,7 @@ def test_a_stop_order_is_found_told_and_cancelled_as_others_are(rest: BybitRest,
     }  # fmt: skip
     asked = rest.ask(ask("order", cl_ord_id="sleeps")).order
     assert asked is not None and (asked.ord_status, asked.order_qty, asked.triggered) == ("9", Decimal("0.02"), False)
+    assert (asked.take_profit, told["woken"].take_profit) == (False, None)
     realtime: Any = rest.api.privateGetV5OrderRealtime
     kinds = [realtime({"category": "spot", "orderFilter": kind})["result"]["list"] for kind in ("Order", "StopOrder")]
     assert [[row["orderLinkId"] for row in rows] for rows in kinds] == [["woken"], ["sleeps"]]
