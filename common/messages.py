@@ -160,6 +160,7 @@ class Reason(enum.StrEnum):
     OPERATOR = "operator"
     RATE_EXCEEDED_AT_VENUE = "rate_exceeded_at_venue"
     OUT_OF_BOUNDS = "out_of_bounds"
+    INSTRUMENT_DIFFERS = "instrument_differs"
     INSTRUMENT_EXPIRED = "instrument_expired"
     COPY_BEHIND = "copy_behind"
 
@@ -214,6 +215,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.NOT_FOUND: "The venue, asked after every window had closed, does not know the order.",
     Reason.OPERATOR: "An operator's journaled word.",
     Reason.RATE_EXCEEDED_AT_VENUE: "The venue refused the request for its rate limit.",
+    Reason.INSTRUMENT_DIFFERS: "The venue's own list has the instrument otherwise than configured, or not at all.",
     Reason.INSTRUMENT_EXPIRED: "The instrument has expired: nothing in it trades any more.",
     Reason.COPY_BEHIND: "The copy of the journal off the machine is further behind than is configured.",
     Reason.OUT_OF_BOUNDS: "A text or a number of the request is beyond what the link takes.",
@@ -2048,6 +2050,7 @@ class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top
     `heard_ns`: The clock of the market data session when a whole message last told of this symbol's prices; 0 is not
     known.
     `last_ns`: The same of its last trade.
+    `why_not`: Why it is not to be traded as it is configured, by the venue's own list; "" where nothing speaks against.
     """
 
     venue: str
@@ -2059,6 +2062,7 @@ class TopOfBook(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="top
     last_px: Decimal | None
     heard_ns: int
     last_ns: int = 0
+    why_not: str = ""
 
 
 class Traded(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="trade"):

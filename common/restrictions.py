@@ -72,6 +72,11 @@ def _of(name: str, status: Mapping[str, Any], statuses: Statuses) -> Iterator[tu
         yield "unreadable", f"{status['unreadable']} MESSAGES UNREADABLE"
     if kind == "marketdata" and status.get("failing"):
         yield "rest_failing", f"REST FAILING: {status['failing']}"
+    if kind == "marketdata":
+        for symbol, why in status.get("not_tradable", {}).items():
+            yield "instrument_differs", f"{symbol} IS REFUSED: {why}"
+        for symbol, what in status.get("differs", {}).items():
+            yield "instrument_bounds", f"{symbol}: {what}"
     if kind == "replicator" and status.get("failing"):
         yield "no_copy", f"NO COPY OFF THE MACHINE: {status['failing']}"
     if kind == "risk":

@@ -34,7 +34,7 @@ from common.journal.errors import BadEntry, BadFrame
 
 MAGIC = int.from_bytes(b"FXRJ", "little")
 MAGIC_BYTES = b"FXRJ"
-VERSION = 7
+VERSION = 8
 """What this program writes, in frames, segments, the mark and snapshots; whatever has a lower one it reads too. It is
 raised when an older program must not go on behind this one: for another form of these, and for records of a new shape,
 which that program would leave out or take for less than they are.

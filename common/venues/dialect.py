@@ -99,6 +99,29 @@ class SubscriptionRejected(NamedTuple):
     is_double: bool = False
 
 
+class ListedInstrument(NamedTuple):
+    """An instrument as the venue lists it, in the words of the configuration; None for a number that it does not tell.
+
+    `why_shut`: why nobody may trade in it now, in the venue's word; "" where one may.
+    """
+
+    symbol: str
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
+    min_qty: Decimal | None = None
+    max_qty: Decimal | None = None
+    min_notional: Decimal | None = None
+    multiplier: Decimal | None = None
+    why_shut: str = ""
+
+
+class InstrumentList(NamedTuple):
+    """What one message of the venue lists; `goes_on` where another message of the same list follows."""
+
+    instruments: tuple[ListedInstrument, ...]
+    goes_on: bool = False
+
+
 class VenueLimit(NamedTuple):
     """One of the venue's own limits as it stands: `kind` is "orders", "messages" or "subscriptions"."""
 
@@ -182,6 +205,13 @@ class Dialect(Protocol):
     def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
         """A question for about so many prices of each side, under that MDReqID(262) where its name is free; None where
         the subscription tells all of the book already, or `best_only` says why nothing does."""
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """A question for all instruments on the market data session; None where the profile says that none is
+        answered."""
+
+    def decode_instruments(self, msg_type: str, raw: bytes) -> InstrumentList | None:
+        """What that question was answered with; None for other messages. Raises BadReport."""
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The entries of a W or X, in order; or a Y. Empty for other types. What cannot be read is an entry too."""

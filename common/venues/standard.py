@@ -23,13 +23,23 @@ from common.messages import (
     VenueEvent,
 )
 from common.venues.credentials import Credentials
-from common.venues.dialect import Body, BookEntry, DepthQuestion, Identity, SubscriptionRejected, VenueLimit
+from common.venues.dialect import (
+    Body,
+    BookEntry,
+    DepthQuestion,
+    Identity,
+    InstrumentList,
+    ListedInstrument,
+    SubscriptionRejected,
+    VenueLimit,
+)
 from common.venues.market_data import book_entries, subscription_rejected
 from common.venues.reading import (
     ZERO,
     Fields,
     Notes,
     fees,
+    group,
     instrument,
     integer,
     name,
@@ -59,12 +69,14 @@ class StandardDialect:
 
     Stateless: one object serves any number of connections. `readers` say by MsgType(35) what a message tells of orders.
     `resends`: the venue's numbers persist, and it may ask for our messages again. `best_only` as in `Dialect`.
+    `listed_as` are the tags of an entry of SecurityList(y), by the names in `ListedInstrument`.
     """
 
     profile: VenueProfile
     readers: ClassVar[Mapping[str, Reader]]
     resends: ClassVar[bool] = False
     best_only = ""
+    listed_as: ClassVar[Mapping[str, bytes]] = {"tick_size": b"969"}
 
     def market_data_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
         """Refuses, since without more there are no prices over FIX. Raises ValueError."""
@@ -130,6 +142,26 @@ class StandardDialect:
     def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
         """No such question, without more: the subscription tells all of the book."""
         return None
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """None: a venue that lists its instruments says how it is asked."""
+        return None
+
+    def decode_instruments(self, msg_type: str, raw: bytes) -> InstrumentList | None:
+        """SecurityList(y): each entry of the group NoRelatedSym(146), by `listed_as`. Raises BadReport."""
+        if msg_type != "y":
+            return None
+        return InstrumentList(tuple(map(self._listed, group(raw, b"146"))), split(raw).get(b"893") == b"N")
+
+    def _listed(self, entry: Fields) -> ListedInstrument:
+        """One entry. A number that cannot be read counts as not told."""
+        notes = Notes()
+        numbers = {name: notes.decimal(entry, tag) for name, tag in self.listed_as.items()}
+        return ListedInstrument(require(entry, b"55"), **numbers, why_shut=self.why_shut(entry))
+
+    def why_shut(self, entry: Fields) -> str:
+        """Why nobody may trade in an instrument now; "" without more: a list has no state of it."""
+        return ""
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The entries of a W or X; or a Y."""

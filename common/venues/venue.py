@@ -142,6 +142,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `nonces_grow`: each Logon(A) bears a number above those before it, of whichever process.
     `ends_announced`: News(B) says that it will end the connection it comes on, and another of the account may log on
     before.
+    `lists_instruments`: asked for them on the market data session, it lists its instruments.
     `finds_sleeping_apart`: a cancel finds a stop order that sleeps only where it says that it means one, and then no
     other: "no such order" is said of the one kind that was asked for.
     `stops_by_market`: what a stop order waits for follows from where the market is as it comes, so that one whose stop
@@ -175,6 +176,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     has_drop_copy: bool = False
     ends_announced: bool = False
     nonces_grow: bool = False
+    lists_instruments: bool = False
     finds_sleeping_apart: bool = False
     stops_by_market: bool = False
     tells_funding: bool = False

@@ -32,6 +32,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         symbols=tuple(instrument.symbol for instrument in venue.instruments.values()),
         first_connection=started_s,
         sums=book_sums(venue),
+        instruments=venue.instruments if profile.lists_instruments else {},
         **connection_of(fix, profile, venue.credentials, config),
     )
 

@@ -9,20 +9,31 @@ venue does not answer. When the connection is gone nothing is repeated.
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import structs
 
 from common.actor.acts import ControlAct, Done, do_act
 from common.actor.core import Publish, Send
+from common.config import InstrumentConfig
 from common.fix.session import Session
 from common.fix.session_types import Inbound, SessionSettings
 from common.fix.wire import split
 from common.instant import NS_PER_S, Instant, earliest
 from common.messages import ControlRequest, Traded, encode
 from common.venues.credentials import Credentials
-from common.venues.dialect import Body, BookEntry, DepthQuestion, Dialect, Identity, SubscriptionRejected
+from common.venues.dialect import (
+    BadReport,
+    Body,
+    BookEntry,
+    DepthQuestion,
+    Dialect,
+    Identity,
+    SubscriptionRejected,
+)
 from common.venues.listening import ListeningConfig, ListeningCore
 from common.venues.market_data import SNAPSHOT, TRADE, unread_book
 from services.marketdata.books import FEED, Book, Level, Sum
 from services.marketdata.depth import MOST_LEVELS, DepthArguments, Depths
+from services.marketdata.listed import LIST, ListedInstruments
 from services.marketdata.numbered import NumberedBook
 
 REPEAT_NS = NS_PER_S
@@ -44,10 +55,12 @@ AGAIN = "again"
 
 
 class MarketDataConfig(ListeningConfig, frozen=True, kw_only=True):
-    """One market data session. `sums` are how a symbol's book is summed up, where the venue gives checksums."""
+    """One market data session. `sums` are how a symbol's book is summed up, where the venue gives checksums;
+    `instruments` are held against the venue's own list, where it has one."""
 
     symbols: tuple[str, ...]
     sums: Mapping[str, Sum] = {}
+    instruments: Mapping[str, InstrumentConfig] = {}
 
 
 class MarketDataCore(ListeningCore):
@@ -67,6 +80,7 @@ class MarketDataCore(ListeningCore):
         self._changed: set[str] = set()
         self._trades: list[Traded] = []
         self._depths = Depths()
+        self._listed = ListedInstruments(config.instruments)
         self.published = 0
 
     def _book(self, symbol: str) -> Book:
@@ -94,6 +108,8 @@ class MarketDataCore(ListeningCore):
         self._was_double = False
         for body in self.dialect.encode_subscribe(self._md_req_id, self.config.symbols):
             fix.send(body.msg_type, body.fields, now)
+        self._listed.begin_connection()
+        self._ask_for_list(fix, now)
         self.note("info", "subscribed", connection=self._connection, symbols=list(self.config.symbols))
 
     def _inbound(self, effect: Inbound, now: Instant) -> None:
@@ -102,6 +118,9 @@ class MarketDataCore(ListeningCore):
             return
         if effect.msg_type == NEWS:
             self._end_announced(now)
+        if effect.msg_type == LIST:
+            self._hear_list(effect, now)
+            return
         if not effect.wrong:
             heard = self.dialect.decode_market_data(effect.msg_type, effect.raw)
         elif effect.application:
@@ -142,6 +161,30 @@ class MarketDataCore(ListeningCore):
             self._refresh_ns = None
         else:
             self._close(f"subscription rejected: {rejected.text}", now)
+
+    # ---- the venue's own list of instruments ----
+
+    def _ask_for_list(self, fix: Session, now: Instant) -> None:
+        """Ask for it, where that is due."""
+        question = self.dialect.encode_instruments(f"list-{self._connection}") if self._listed.is_due(now) else None
+        if question is not None:
+            self._listed.asked(now)
+            fix.send(question.msg_type, question.fields, now)
+
+    def _hear_list(self, effect: Inbound, now: Instant) -> None:
+        """What cannot be read counts as not told, and is said."""
+        try:
+            told = None if effect.wrong else self.dialect.decode_instruments(effect.msg_type, effect.raw)
+        except BadReport as error:
+            told, why = None, str(error)
+        else:
+            why = effect.wrong
+        if told is not None:
+            self._listed.hear_list(told, now)
+            self._changed.update(self.books)
+        elif why:
+            self._listed.unread(why)
+            self._note_unreadable(effect, why)
 
     # ---- depth, where somebody asks for it ----
 
@@ -190,7 +233,8 @@ class MarketDataCore(ListeningCore):
             self._publish(trade)
         self._trades.clear()
         for symbol in sorted(self._changed):
-            self._publish(self.books[symbol].top(self.config.venue, now))
+            top, why_not = self.books[symbol].top(self.config.venue, now), self._listed.why_not(symbol, now)
+            self._publish(structs.replace(top, why_not=why_not) if why_not else top)
         self._changed.clear()
 
     def _publish(self, message: msgspec.Struct) -> None:
@@ -218,7 +262,10 @@ class MarketDataCore(ListeningCore):
         if self._depths.listens:
             for question in self._depths.give_up(now):
                 self._say(question.end, now)
-        self._changed.update(symbol for symbol, book in self.books.items() if book.bid or book.offer)
+        self._changed.update(
+            symbol for symbol, book in self.books.items() if book.bid or book.offer or self._listed.why_not(symbol, now)
+        )
+        self._ask_for_list(fix, now)
         if self._refresh_ns is not None and now.boot_ns >= self._refresh_ns:
             self._refresh(fix, now)
         if now.boot_ns - fix.last_received_boot_ns >= SILENCE_NS:
@@ -245,7 +292,9 @@ class MarketDataCore(ListeningCore):
             symbol: {"bid": _px(book.bid), "ask": _px(book.offer), "last": str(book.last_px), "why": book.why}
             for symbol, book in self.books.items()
         }
-        return {**super().status(now), "published": self.published, "books": books}
+        not_tradable, differs = self._listed.rows(now)
+        row = {**super().status(now), "published": self.published, "books": books}
+        return {**row, "not_tradable": not_tradable, "differs": differs}
 
 
 def _px(level: Level | None) -> str:

@@ -80,10 +80,15 @@ class StrategyRules(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What prices are measured by: the middle of the book, or the last trade. `age_ns` at the time of the check."""
+    """What prices are measured by: the middle of the book, or the last trade. `age_ns` at the time of the check.
+
+    `why_not`: why the symbol is not to be traded, by the venue's own list of instruments; "" where nothing speaks
+    against.
+    """
 
     price: Decimal | None
     age_ns: int
+    why_not: str = ""
 
 
 class Refusal(NamedTuple):
@@ -294,6 +299,14 @@ def _instrument(p: Proposal) -> Refusal | None:
         return None
     ended = datetime.fromtimestamp(p.rules.expiry_ns // NS_PER_S, UTC).isoformat(sep=" ").removesuffix("+00:00")
     return Refusal(Reason.INSTRUMENT_EXPIRED, f"{p.symbol} at {p.venue} expired on {ended} UTC", p.symbol, ended)
+
+
+def _listed(p: Proposal) -> Refusal | None:
+    """What the venue's own list of instruments says, while its market data lives: later its price is stale."""
+    why_not = p.reference.why_not
+    if not why_not or p.reduces or _closes(p):
+        return None
+    return Refusal(Reason.INSTRUMENT_DIFFERS, f"{p.symbol} at {p.venue}: {why_not}", p.symbol)
 
 
 def _cash(p: Proposal) -> Refusal | None:
@@ -520,6 +533,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Proposal], Refusal | None]], ...]] = (
     ("halts", _halts),
     ("kind", _kind),
     ("instrument", _instrument),
+    ("listed", _listed),
     ("cash", _cash),
     ("quantity", _quantity),
     ("shown", _shown),

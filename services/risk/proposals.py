@@ -60,8 +60,8 @@ class References:
             price = top.last_px if top.last_ns else None
             age_ns = max(age_ns, now.wall_ns - top.last_ns) if price is not None else age_ns
         if price is None or not price.is_finite() or price <= ZERO:
-            return Reference(None, age_ns)
-        return Reference(price, age_ns)
+            return Reference(None, age_ns, top.why_not)
+        return Reference(price, age_ns, top.why_not)
 
 
 class CommandRates:

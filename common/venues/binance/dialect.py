@@ -197,6 +197,7 @@ class Binance(StandardDialect):
     """Binance Spot's side of the wire, as the module says."""
 
     profile = PROFILE
+    listed_as = {"tick_size": b"969", "lot_size": tag_of(25039), "min_qty": b"562", "max_qty": tag_of(1140)}
     readers = {
         "8": _report,
         "9": _cancel_rejected,
@@ -317,6 +318,10 @@ class Binance(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """The book ticker unsubscribed and subscribed again, the one way to have a snapshot."""
         return [_book_unsubscription(former_id), _book_subscription(md_req_id, symbols)]
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """InstrumentListRequest(x) for all."""
+        return Body("x", f"320={req_id}\x01559=4\x01".encode())
 
     def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
         """The depth stream of a symbol, which begins with a snapshot, subscribed to and unsubscribed again."""

@@ -31,4 +31,5 @@ PROFILE = VenueProfile(
     key_tags=frozenset({553}),
     ends_announced=True,
     has_drop_copy=True,
+    lists_instruments=True,
 )

@@ -101,6 +101,8 @@ def _mass_cancel(f: Fields, raw: bytes) -> MassCancelReported | None:
     return MassCancelReported(text(f, b"11"), "", False, 0, 0, text(f, b"58"))
 
 
+_MIN_SIZE_INCREMENT, _TRADING_STATUS = VenueTag(29003, "MinSizeIncrement"), b"1682"
+_SHUT = ("trading_disabled", "cancel_only")
 _FORM = ReportForm(trades="F", trade_id=VenueTag(1003, "TradeID"), maker_tag=b"1057", maker=b"N", read_fees=_fee)
 
 
@@ -124,6 +126,7 @@ class Coinbase(StandardDialect):
     """Coinbase Exchange's side of the wire, as the module says."""
 
     profile = PROFILE
+    listed_as = {"tick_size": b"969", "lot_size": _MIN_SIZE_INCREMENT, "min_notional": b"562"}
     readers = {
         "8": _report,
         "9": _cancel_rejected,
@@ -207,6 +210,15 @@ class Coinbase(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """Unsubscribed and subscribed again: who subscribes to what he has gets no snapshot."""
         return [Body("V", f"262={former_id}\x01263=2\x01".encode()), *self.encode_subscribe(md_req_id, symbols)]
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """SecurityListRequest(x) for all."""
+        return Body("x", f"320={req_id}\x01559=4\x01".encode())
+
+    def why_shut(self, entry: Fields) -> str:
+        """TradingStatus(1682), where no order is taken."""
+        status = text(entry, _TRADING_STATUS)
+        return status if status in _SHUT else ""
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """RptSeq(83) counts the messages of one symbol, those that tell nothing of its book too."""

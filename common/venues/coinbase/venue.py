@@ -25,4 +25,5 @@ PROFILE = VenueProfile(
     cancels_on_disconnect=True,
     numbers_books=True,
     has_drop_copy=True,
+    lists_instruments=True,
 )

@@ -214,6 +214,7 @@ class Deribit(StandardDialect):
     """Deribit's side of the wire, as the module says."""
 
     profile = PROFILE
+    listed_as = {"tick_size": b"969", "multiplier": b"231"}
     readers = {"8": _told, "9": _cancel_rejected, "3": request_rejected, "r": mass_cancel_reported}
 
     def session_settings(self, identity: Identity, credentials: Credentials | None) -> SessionSettings:
@@ -272,6 +273,10 @@ class Deribit(StandardDialect):
     def encode_depth(self, md_req_id: str, symbol: str, levels: int) -> DepthQuestion | None:
         """The same snapshot of one book with the 20 best prices of each side, the most that are told whole."""
         return DepthQuestion(md_req_id, _prices(md_req_id, "0", [symbol], 20))
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """SecurityListRequest(x) for all."""
+        return Body("x", f"320={req_id}\x01559=4\x01".encode())
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """The trades of a W are of before the subscription: none of them is news."""

@@ -31,4 +31,5 @@ PROFILE = VenueProfile(
     key_tags=frozenset({553}),
     cancels_on_disconnect=True,
     tells_states=True,
+    lists_instruments=True,
 )

@@ -31,7 +31,7 @@ from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejecte
 from common.venues.kraken.fields import tag_of
 from common.venues.kraken.venue import PROFILE, VALID_NS
 from common.venues.market_data import Levels, checksum_entry
-from common.venues.reading import Fields, Notes, integer, text
+from common.venues.reading import Fields, Notes, integer, readable, text
 from common.venues.signers import base64_secret, hmac_sha512, sha256
 from common.venues.standard import (
     ReportForm,
@@ -45,7 +45,8 @@ from common.venues.standard import (
 )
 
 _FORM = ReportForm(trades="F", trade_id=tag_of(1003), error_code=b"", maker_tag=tag_of(5050), maker=b"m")
-_CHECKSUM = tag_of(5041)
+_CHECKSUM, _INSTRUMENT_STATUS = tag_of(5041), tag_of(5032)
+_ONLINE = b"1"
 CANCEL_ON_DISCONNECT = "0"
 """CancelOrdersOnDisconnect(8674): 0 cancels and 1 keeps, against what one would think."""
 
@@ -106,6 +107,9 @@ class Kraken(StandardDialect):
     """Kraken's side of the wire, as the module says."""
 
     profile = PROFILE
+    listed_as = {
+        "tick_size": tag_of(5022), "min_qty": tag_of(5011), "max_qty": tag_of(5012), "min_notional": tag_of(5013),
+    }  # fmt: skip
     readers = {"8": _report, "3": request_rejected, "j": _refusal}
     resends = True
 
@@ -161,6 +165,15 @@ class Kraken(StandardDialect):
     def encode_refresh(self, md_req_id: str, former_id: str, symbols: Sequence[str]) -> list[Body]:
         """The subscription ended and begun again, the one way to have a snapshot."""
         return [_subscription(former_id, "2", symbols), _subscription(md_req_id, "1", symbols)]
+
+    def encode_instruments(self, req_id: str) -> Body | None:
+        """SecurityListRequest(x) for all, once."""
+        return Body("x", f"320={req_id}\x01559=4\x01263=0\x01".encode())
+
+    def why_shut(self, entry: Fields) -> str:
+        """InstrumentStatus(5032), where it is not online."""
+        status = entry.get(_INSTRUMENT_STATUS, _ONLINE)
+        return "" if status == _ONLINE else f"InstrumentStatus(5032) is {readable(status)}"
 
     def decode_market_data(self, msg_type: str, raw: bytes) -> list[BookEntry] | SubscriptionRejected:
         """An X ends with the checksum of the book that it leaves."""

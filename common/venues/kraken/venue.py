@@ -32,4 +32,5 @@ PROFILE = VenueProfile(
     cancels_own_session_only=True,
     names=ClOrdIdForm.DIGITS,
     book_sum="common.venues.kraken.dialect:book_sum",
+    lists_instruments=True,
 )

@@ -585,6 +585,23 @@ def check_it_wakes(
     assert (told[-1].ord_status, told[-1].last_px) == ("2", fills_at)
 
 
+def test_a_venue_lists_its_instruments_where_its_profile_says_so(sides: BothSides) -> None:
+    question = sides.dialect.encode_instruments("list-1")
+    assert (question is not None) is sides.profile.lists_instruments
+    if question is None or not sides.profile.has(Feature.MARKET_DATA):
+        assert question is None
+        return
+    watcher = sides.watcher()
+    before = len(watcher.client.raw)
+    watcher.client.session.send(question.msg_type, question.fields, sides.world.now)
+    sides.world.pump()
+    told = [sides.dialect.decode_instruments(split(raw)[b"35"].decode(), raw) for raw in watcher.client.raw[before:]]
+    listed = {each.symbol: each for part in told if part is not None for each in part.instruments}
+    assert set(listed) == set(sides.venue.instruments)
+    for symbol, each in listed.items():
+        assert each.tick_size == sides.venue.instruments[symbol].tick_size and not each.why_shut
+
+
 def test_a_pegged_order_has_the_best_price_of_its_side(desk: Desk) -> None:
     sides = desk.sides
     if not sides.profile.has(Feature.PEGGED_ORDER):

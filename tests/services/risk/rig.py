@@ -253,12 +253,13 @@ class Rig:
         venue: str = "",
         *,
         last_age_ms: int | None = None,
+        why_not: str = "",
     ) -> None:
         for name in [venue] if venue else ["generic", "binance"]:
             top = TopOfBook(
                 name, "BTCUSDT", None if bid is None else D(bid), D(1), None if ask is None else D(ask), D(1),
                 None if last is None else D(last), self.now.wall_ns,
-                0 if last_age_ms is None else self.now.wall_ns - last_age_ms * NS_PER_MS,
+                0 if last_age_ms is None else self.now.wall_ns - last_age_ms * NS_PER_MS, why_not,
             )  # fmt: skip
             self.core.received("feed", b"", top, self.now)
 

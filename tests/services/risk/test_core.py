@@ -174,6 +174,17 @@ def test_a_stop_counts_at_its_worst_at_once_around_its_stop_price_and_around_the
     assert len(rig.sent) == 1 and rig.worst() != NOTHING
 
 
+def test_what_the_venue_s_list_speaks_against_is_refused_and_says_why_until_it_agrees() -> None:
+    rig = Rig()
+    rig.top(why_not="tick_size is 0.01 in the configuration, and 0.1 at the venue")
+    rig.command(rig.orders.new())
+    assert last_refusal(rig) == (Reason.INSTRUMENT_DIFFERS, "BTCUSDT", "")
+    assert rig.refused[-1].text == "BTCUSDT at generic: tick_size is 0.01 in the configuration, and 0.1 at the venue"
+    rig.top()
+    rig.command(rig.orders.new())
+    assert len(rig.sent) == 1
+
+
 @pytest.mark.parametrize(
     ("side", "stop_px", "take_profit", "passes"),
     [
