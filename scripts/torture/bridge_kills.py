@@ -34,6 +34,9 @@ from services.bridge.records import (
 from services.bridge.store import Store
 
 IN_FLIGHT_S = 5.0
+LOOKS = 5
+"""How often what seems to differ is looked at."""
+
 FAULTS = ("stall", "slow", "lost", "unknown", "half")
 """What the venue's REST side does meanwhile: answers late or not at all, and to some requests that nobody knows."""
 
@@ -94,14 +97,12 @@ class BridgeKills:
             say(f"{number} kills, {sum(counts)} undecided, at least {min(counts)} at each")
         self._pair.wait_live(undecided=False)
         self._guest.lose()
-        ends, differences = Counter[tuple[str, str]](), list[str]()
+        ends = Counter[tuple[str, str]]()
         with self._store() as store:
             for kill in done:
                 for each in kill.undecided:
                     ends[KINDS[each.kind], self._end(store, kill, each)] += 1
-            for name in self._placed:
-                differences += self._compare(store, name)
-        return KillReport(done, ends, differences)
+        return KillReport(done, ends, self._differences())
 
     # ---- one kill
 
@@ -186,6 +187,18 @@ class BridgeKills:
                         return word
         # What fills an order ends every other request about it, without a word of its own.
         return "the order was filled" if store.book.order(request.venue_id).end == FILLED else "nothing yet"
+
+    def _differences(self) -> list[str]:
+        """What differs of any order. The venue trades on between the copy of the log and what it is asked: what seems
+        to differ is looked at again in a later copy, and what differs in the end does."""
+        names, found = self._placed, list[str]()
+        for _ in range(LOOKS):
+            with self._store() as store:
+                differing = {name: apart for name in names if (apart := self._compare(store, name))}
+            names, found = list(differing), [line for apart in differing.values() for line in apart]
+            if not names:
+                break
+        return found
 
     def _compare(self, store: Store, name: str) -> list[str]:
         """What differs between the log and the venue's own books. One that the bridge never took is at neither."""
