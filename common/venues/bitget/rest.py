@@ -36,7 +36,13 @@ from common.venues.bitget.backend import (
 from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Paging, Row, account_client
 from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials, HmacPassphrase
-from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field
+from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, spans
+
+FUNDING_BILL = "contract_settle_fee"
+"""businessType of the bill of a payment of funding."""
+
+LONGEST_BILLS_MS, KEPT_BILLS_MS = 29 * 86_400_000, 90 * 86_400_000
+"""A question about bills spans 30 days at most, and reaches so far back."""
 
 CALLS = (2.0, 4.0)
 """The account's fifth of the least of the limits that it meets, 10 in a second; the bridge has the rest."""
@@ -57,6 +63,7 @@ class Api(Protocol):
     def privateMixGetV2MixOrderOrdersPending(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixOrderFills(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixAccountAccounts(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateMixGetV2MixAccountBill(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixPositionAllPosition(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixPostV2MixOrderCancelOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
 
@@ -110,6 +117,7 @@ class BitgetRest(BridgedRest[Api]):
         super().__init__(venue, api)
         self._parts = (SPOT, FUTURES) if trades_contracts else (SPOT,)
         self._questions["positions"] = self._positions
+        self._questions["funding"] = self._funding
 
     # ---- orders
 
@@ -206,6 +214,22 @@ class BitgetRest(BridgedRest[Api]):
                 raise BadAnswer(f"holdSide of {symbol} is {str(side)[:40]!r}, or it is told twice")
             held[symbol] = decimal_field(row, "total") * (1 if side == "long" else -1)
         return Answer(self._venue, ask, False, positions=tuple(held.items()))
+
+    def _funding(self, ask: Ask) -> Answer:
+        """From the bills of the wallet for contracts, kept for a while. One at an edge of spans counts once."""
+        now_ms, pages = self._clock_ns() // NS_PER_MS, _paging(FUTURES, "bills", "billId")
+        since_ms = max(ask.since_ns // NS_PER_MS, now_ms - KEPT_BILLS_MS)
+        paid: dict[str, Decimal] = {}
+        seen: set[str] = set()
+        for begin_ms, end_ms in spans(since_ms, now_ms, LONGEST_BILLS_MS):
+            by = {"businessType": FUNDING_BILL, "startTime": str(begin_ms), "endTime": str(end_ms), **FUTURES.asked}
+            for row in self._pages(self.api.privateMixGetV2MixAccountBill, by, pages):
+                asset, bill = name_field(row, "coin").upper(), name_field(row, "billId")
+                if bill not in seen:
+                    paid[asset] = paid.get(asset, Decimal(0)) + decimal_field(row, "amount")
+                seen.add(bill)
+        balances = tuple((asset, amount, Decimal(0)) for asset, amount in paid.items())
+        return Answer(self._venue, ask, False, balances=balances)
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.publicCommonGetV2PublicTime()["data"]["serverTime"])

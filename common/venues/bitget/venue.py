@@ -32,4 +32,5 @@ PROFILE = VenueProfile(
     ),
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     cancels_own_session_only=True,
+    tells_funding=True,
 )

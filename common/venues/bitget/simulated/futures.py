@@ -63,7 +63,7 @@ class BitgetFuturesApi:
             "mix/order/detail": self._order, "mix/order/orders-pending": self._open,
             "mix/order/orders-history": self._ended, "mix/order/fills": self._fills,
             "mix/account/account": self._account, "mix/account/accounts": self._accounts,
-            "mix/position/all-position": self._positions,
+            "mix/account/bill": self._bills, "mix/position/all-position": self._positions,
         }  # fmt: skip
         self.acting: dict[str, Handler] = {
             "mix/order/place-order": self._new, "mix/order/cancel-order": self._cancel,
@@ -178,6 +178,12 @@ class BitgetFuturesApi:
     def _accounts(self, account: str, p: Parameters, now: Instant) -> object:
         purses = {self._venue.state.instruments[symbol].purse for symbol in self._wanted(p)}
         return [self._wallet_row(account, purse) for purse in sorted(purses)]
+
+    def _bills(self, account: str, p: Parameters, now: Instant) -> object:
+        """Of funding, which nobody is paid here."""
+        if self._wanted(p) and p.get("businessType") != "contract_settle_fee":
+            raise refused(PARAMETER, "Parameter businessType error: this simulated side has bills of funding alone")
+        return {"bills": None, "endId": None}
 
     def _wallet_row(self, account: str, purse: str) -> Row:
         engine, free = self._venue.engine, self._venue.state.accounts.balance(account, purse).free

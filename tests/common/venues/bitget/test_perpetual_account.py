@@ -1,6 +1,7 @@
 """The account's REST side of Bitget with perpetuals beside spot, CCXT against the simulated side over the loopback."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,24 @@ def test_an_account_with_two_positions_in_a_contract_tells_none(account: Account
         account.rest.api.privateMixGetV2MixPositionAllPosition = lambda params, rows=rows: {"data": rows}
         answer = account.rest.ask(Ask("x", 1, "positions"))
         assert answer.failed is (positions is None) and answer.positions == (positions or ())
+
+
+def test_what_holding_contracts_has_cost_and_brought_is_told_by_the_account_s_bills(account: Account) -> None:
+    assert account.ask("funding", since_ns=1).balances == (), "the simulated side pays none"
+    since_ns = account.world.now.wall_ns - 40 * 86_400 * 10**9
+    asked: list[dict[str, Any]] = []
+
+    def bills(params: dict[str, Any]) -> Any:
+        asked.append(params)
+        number = len(asked)
+        rows = [{"billId": "7", "coin": "usdt", "amount": "-1.5"}]
+        rows.append({"billId": str(number), "coin": "USDT", "amount": "1"})
+        return {"data": {"bills": rows if number < 3 else None, "endId": "1"}}
+
+    account.rest.api.privateMixGetV2MixAccountBill = bills
+    assert account.ask("funding", since_ns=since_ns).balances == (("USDT", D("0.5"), D(0)),)
+    assert {each["businessType"] for each in asked} == {"contract_settle_fee"}
+    times = [(int(each["startTime"]), int(each["endTime"])) for each in asked]
+    assert times[0][0] == since_ns // 10**6 and all(end - begin <= 30 * 86_400_000 for begin, end in times)
+    assert all(former[1] == then[0] for former, then in pairwise(times))
+    assert times[-1][1] > account.world.now.wall_ns // 10**6
