@@ -477,7 +477,7 @@ def _fill(row: Row, part: BitgetPart) -> FillFact:
     return FillFact(
         "", name_field(row, "orderId"), part.symbol_of(name_field(row, "symbol")), name_field(row, "tradeId"),
         decimal_field(row, px), decimal_field(row, qty), *fee_of(row), row.get("tradeScope") == "maker",
-        ms_to_ns(row["cTime"]),
+        ms_to_ns(row["cTime"]), side_of(row.get("side")),
     )  # fmt: skip
 
 
@@ -493,6 +493,7 @@ def _pushed(row: Row, part: BitgetPart) -> list[Fact]:
                 name, order_id, symbol, name_field(row, "tradeId"), decimal_field(row, "fillPrice"),
                 decimal_field(row, "baseVolume"), -decimal_field(row, "fillFee"), str(row.get("fillFeeCoin") or ""),
                 str(row.get("tradeScope")).upper().startswith("M"), ms_to_ns(row["fillTime"]),
+                side_of(row.get("side")),
             )
         )  # fmt: skip
     qty, filled = decimal_field(row, "size" if part is FUTURES else "newSize"), decimal_field(row, "accBaseVolume")

@@ -381,7 +381,7 @@ def _fill(row: Row) -> FillFact:
     return FillFact(
         _venue_id(row), name_field(row, "order_id"), name_field(row, "currency_pair"), name_field(row, "id"),
         decimal_field(row, "price"), decimal_field(row, "amount"), fee, asset, row.get("role") == "maker",
-        ms_to_ns(Decimal(str(row.get("create_time_ms") or 0))),
+        ms_to_ns(Decimal(str(row.get("create_time_ms") or 0))), side_of(row.get("side")),
     )  # fmt: skip
 
 

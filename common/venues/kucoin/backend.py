@@ -303,6 +303,7 @@ def _fill(row: Row) -> FillFact:
         "", name_field(row, "orderId"), name_field(row, "symbol"), name_field(row, "tradeId"),
         decimal_field(row, "price"), decimal_field(row, "size"), decimal_field(row, "fee"),
         str(row.get("feeCurrency") or ""), row.get("liquidity") == "maker", ms_to_ns(row["createdAt"]),
+        side_of(row.get("side")),
     )  # fmt: skip
 
 

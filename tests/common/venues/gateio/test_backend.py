@@ -65,7 +65,7 @@ def test_an_order_and_a_fill_of_the_documents_are_read() -> None:
     (fill,) = backend().read("ask_fills_of", 200, FILL).facts
     assert fill == FillFact(
         "test", "4128442423", "ETH_BTC", "1232893232", D("0.03"), D("0.15"), D("0.0005"), "ETH", True,
-        1_548_000_000_123_000_000,
+        1_548_000_000_123_000_000, "1",
     )  # fmt: skip
 
 
