@@ -32,7 +32,7 @@ from common.messages import (
     Withdrawn,
 )
 from common.past.select import Filter, OrderTrail, select
-from common.past.words import Dictionaries, document, line, standard
+from common.past.words import Dictionaries, document, line, standard, trigger_text
 
 _SENDING_TIME = b"52"
 
@@ -189,8 +189,8 @@ def _deals(command: NewOrder) -> str:
 
 def _deal(command: NewOrder) -> str:
     side = "buy" if command.side == "1" else "sell"
-    price = f" at {command.price}" if command.price is not None else ""
-    return f"{side} {command.order_qty} {command.symbol}{price}"
+    price = f" at {command.price}" if command.price is not None else " pegged" if command.terms.is_pegged else ""
+    return f"{side} {command.order_qty} {command.symbol}{price} {trigger_text(command.terms)}".rstrip()
 
 
 def _sending_ns(payload: Payload | None) -> int:

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
+from common.decimals import short
 from common.fix.dictionary import Dictionary
 from common.fix.text import masked, pretty
 from common.fix.wire import utc_timestamp
 from common.journal import EPOCH, TERM, TICK, BadFrame, Record
 from common.journal.terms import TermBegan, term_of
 from common.messages import (
+    OFFSET_BASIS_POINTS,
     PAYLOADS,
     UNDECODABLE,
     Answer,
@@ -37,6 +39,7 @@ from common.messages import (
     Refused,
     SessionChanged,
     StateHash,
+    Terms,
     Unanswered,
     Unreadable,
     Verdict,
@@ -77,6 +80,19 @@ def payload_of(record: Record) -> Payload | None:
 def time_text(stamp_ns: int) -> str:
     """A stamp as UTC, to the microsecond, in FIX's own form."""
     return utc_timestamp(stamp_ns, 6).decode()
+
+
+def trigger_text(terms: Terms) -> str:
+    """What wakes an order that sleeps, such as "stop 60000" or "target 70000 trailing 100 bips"; "" of any other."""
+    if not terms.is_stop:
+        return ""
+    parts = []
+    if terms.stop_px is not None:
+        parts.append(f"{'target' if terms.take_profit else 'stop'} {short(terms.stop_px)}")
+    if terms.peg_offset is not None:
+        unit = " bips" if terms.peg_offset_type == OFFSET_BASIS_POINTS else ""
+        parts.append(f"trailing {short(terms.peg_offset)}{unit}")
+    return " ".join(parts)
 
 
 Dictionaries = Callable[[str], Dictionary | None]

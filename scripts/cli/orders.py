@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +19,6 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_S
 from common.messages import (
     HIGHEST_NUMBER,
-    OFFSET_BASIS_POINTS,
     CommandOutcome,
     OrderEvent,
     PositionChanged,
@@ -27,6 +26,7 @@ from common.messages import (
     Reason,
     Terms,
 )
+from common.past.words import trigger_text
 from common.strategy.bounds import OutOfBounds
 from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName, terms_in_words
 from common.strategy.entry import Superseded
@@ -94,7 +94,7 @@ def list_orders(strategy: str, venue: str, closed: bool, lines: int, as_json: bo
         ("order", "account", "symbol", "side", "quantity", "price", "filled", "status", "label", "strategy"),
         [
             (f"{o.strategy}/{o.number}", o.account, o.symbol, SIDES[o.side], short(o.order_qty), price_text(o),
-             short(o.cum_qty), o.status.value, o.label,
+             short(o.cum_qty), o.status.value + (f", list {o.list_number}" if o.list_number else ""), o.label,
              _GONE[gone[o.strategy]].format(o.strategy) if o.strategy in gone else "")
             for o in rows
         ],
@@ -313,8 +313,10 @@ def new(
         outcome = outcome_of(client, number, wait_s)
         is_immediate = tif in IMMEDIATE or (price is stop_px is trailing is peg is None)
         event = None
-        if outcome.outcome == "sent":
-            event = _ended(client, number, deadline) if is_immediate else _acknowledged(client, number, deadline)
+        if outcome.outcome == "sent" and is_immediate:
+            event = _ended(client, number, deadline)
+        elif outcome.outcome == "sent":
+            event = _acknowledged(client, (number,), deadline).get(number)
     _report(outcome, event, as_json)
     if is_immediate and event is not None:
         _need_filled(event, wait_s)
@@ -356,10 +358,10 @@ def new_list(
             number = client.new_list(venue, symbol, kind, terms, label=label, account=account)
         deadline = time.monotonic() + wait_s
         outcome = outcome_of(client, number, wait_s)
-        sent = range(number, number + len(order)) if outcome.outcome == "sent" else ()
-        events = [_acknowledged(client, each, deadline) for each in sent]
-    for event in events or [None]:
-        _report(outcome, event, as_json)
+        is_sent = outcome.outcome == "sent"
+        numbers = range(number, number + len(order)) if is_sent else (number,)
+        told = _acknowledged(client, numbers, deadline) if is_sent else {}
+    _report_all(outcome, {each: told.get(each) for each in numbers}, as_json)
 
 
 def _listed_terms(text: str) -> Terms:
@@ -427,7 +429,7 @@ def amend(name: str, quantity: str | None, price: str | None, wait_s: float, as_
 @wait_option
 @json_option
 def cancel(name: str, wait_s: float, as_json: bool) -> None:
-    """Cancel order NAME, whatever it takes."""
+    """Cancel order NAME, whatever it takes. With an order of a list the venue cancels the whole list."""
     target, number = order_name(name)
     with connected(load()) as client:
         command = client.cancel(number, target)
@@ -506,20 +508,22 @@ def outcome_of(client: Client, number: int, wait_s: float) -> CommandOutcome:
         raise CommandError(str(error), ExitStatus.TIMEOUT) from None
 
 
-def _acknowledged(client: Client, number: int, deadline: float) -> OrderEvent | None:
-    """The order's first event with the venue's word in it; None when there was none in time."""
-    while (left := deadline - time.monotonic()) > 0:
+def _acknowledged(client: Client, numbers: Sequence[int], deadline: float) -> dict[int, OrderEvent]:
+    """The first event of each of these orders with the venue's word in it, whichever it tells of first; without those
+    that had none in time."""
+    told: dict[int, OrderEvent] = {}
+    while len(told) < len(numbers) and (left := deadline - time.monotonic()) > 0:
         event = client.poll(left)
-        if isinstance(event, OrderEvent) and event.number == number and event.event not in ("pending_new", "unknown"):
-            return event
-    return None
+        if isinstance(event, OrderEvent) and event.number in numbers and event.event not in ("pending_new", "unknown"):
+            told.setdefault(event.number, event)
+    return told
 
 
 def _ended(client: Client, number: int, deadline: float) -> OrderEvent | None:
     """The order once it is closed, or with the venue's last word when the time is over; None when there was none."""
     event = None
     while event is None or event.open:
-        latest = _acknowledged(client, number, deadline)
+        latest = _acknowledged(client, (number,), deadline).get(number)
         if latest is None:
             break
         event = latest
@@ -554,34 +558,43 @@ def _until(client: Client, strategy: str, number: int, deadline: float, done: An
 
 
 def _report(outcome: CommandOutcome, event: OrderEvent | None, as_json: bool) -> None:
-    """Print what came of it; a refusal, an expiry and a venue's rejection leave with a status of their own."""
-    refused = outcome.outcome in ("refused", "expired", "withdrawn")
-    rejected = event is not None and event.status.value == "REJECTED"
+    """Print what came of a command; a refusal, an expiry and a venue's rejection leave with a status of their own."""
+    _report_all(outcome, {outcome.number: event}, as_json)
+
+
+def _report_all(outcome: CommandOutcome, told: Mapping[int, OrderEvent | None], as_json: bool) -> None:
+    """The same of a command that is of several orders, by their numbers: what is wrong with any of them comes last."""
+    name, refused = f"{outcome.strategy}/{outcome.number}", outcome.outcome in ("refused", "expired", "withdrawn")
     if as_json:
-        document: dict[str, Any] = {
-            "name": f"{outcome.strategy}/{outcome.number}", "outcome": outcome.outcome,
-            "reason": outcome.reason.value, "text": outcome.text, "lsn": outcome.lsn,
-        }  # fmt: skip
-        if event is not None:
-            document["order"] = order_document(event)
-        click.echo(orjson.dumps(document))
+        for event in told.values():
+            document: dict[str, Any] = {
+                "name": name, "outcome": outcome.outcome, "reason": outcome.reason.value, "text": outcome.text,
+                "lsn": outcome.lsn,
+            }  # fmt: skip
+            click.echo(orjson.dumps(document if event is None else {**document, "order": order_document(event)}))
     elif not refused:
-        click.echo(f"{outcome.strategy}/{outcome.number} {outcome.outcome} (LSN {outcome.lsn})")
-        if event is not None:
+        click.echo(f"{name} {outcome.outcome} (LSN {outcome.lsn})")
+        for event in filter(None, told.values()):
             click.echo(
                 f"{event.strategy}/{event.number} {event.status.value}: {SIDES[event.side]} {short(event.cum_qty)} of "
                 f"{short(event.order_qty)} {event.symbol} at {price_text(event)} on {event.venue}, "
                 f"ClOrdID(11) {event.cl_ord_id}, OrderID(37) {event.order_id or '-'}"
             )
-    name = f"{outcome.strategy}/{outcome.number}"
     if refused:
         status = ExitStatus.TIMEOUT if outcome.outcome == "expired" else ExitStatus.REFUSED
         why = outcome.text or outcome.reason.sentence
         raise CommandError(f"{name} {outcome.outcome}, {outcome.reason.value}: {why}", status)
-    if rejected and event is not None:
-        raise CommandError(f"{name} rejected by {event.venue}: {event.text}", ExitStatus.REFUSED)
-    if outcome.outcome == "sent" and event is None:
-        raise CommandError(f"{name} was sent; the venue has not answered yet", ExitStatus.TIMEOUT)
+    names = {number: f"{outcome.strategy}/{number}" for number in told}
+    rejected = [
+        f"{names[number]} rejected by {event.venue}: {event.text}"
+        for number, event in told.items() if event is not None and event.status.value == "REJECTED"
+    ]  # fmt: skip
+    if rejected:
+        raise CommandError("; ".join(rejected), ExitStatus.REFUSED)
+    silent = [names[number] for number, event in told.items() if event is None]
+    if outcome.outcome == "sent" and silent:
+        was = "was" if len(silent) == 1 else "were"
+        raise CommandError(f"{', '.join(silent)} {was} sent; the venue has not answered yet", ExitStatus.TIMEOUT)
 
 
 # ---- when nothing else settles it ----
@@ -802,11 +815,4 @@ def price_text(order: OrderEvent) -> str:
     """The limit, or that there is none; and what wakes one that sleeps."""
     terms = order.terms
     price = ("pegged" if terms.is_pegged else "market") if order.price is None else short(order.price)
-    if not terms.is_stop or order.triggered:
-        return price
-    if terms.stop_px is not None:
-        price += f" {'target' if terms.take_profit else 'stop'} {short(terms.stop_px)}"
-    if terms.peg_offset is not None:
-        unit = " bips" if terms.peg_offset_type == OFFSET_BASIS_POINTS else ""
-        price += f" trailing {short(terms.peg_offset)}{unit}"
-    return price
+    return price if order.triggered else f"{price} {trigger_text(terms)}".rstrip()

@@ -162,6 +162,28 @@ def test_an_order_of_a_list_has_the_message_of_the_list_in_its_story(tmp_path: P
     assert step.what == "order maker/7 sent to generic: buy 0.01 BTCUSDT at 65000, then sell 0.01 BTCUSDT at 70000"
 
 
+@pytest.mark.parametrize(
+    ("terms", "deal"),
+    [
+        (Terms("2", "3", Decimal("0.01"), stop_px=Decimal(60000)), "sell 0.01 BTCUSDT stop 60000"),
+        (
+            Terms("2", "4", Decimal("0.01"), Decimal(69000), stop_px=Decimal(70000), take_profit=True),
+            "sell 0.01 BTCUSDT at 69000 target 70000",
+        ),
+        (
+            Terms("1", "3", Decimal("0.01"), peg_price_type="8", peg_offset=Decimal(100), peg_offset_type="1"),
+            "buy 0.01 BTCUSDT trailing 100 bips",
+        ),
+        (Terms("1", "P", Decimal("0.01"), peg_price_type="5"), "buy 0.01 BTCUSDT pegged"),
+    ],
+)
+def test_a_story_says_what_wakes_an_order(terms: Terms, deal: str, tmp_path: Path) -> None:
+    asked = msgspec.structs.replace(order(7, "toxvb9-7"), terms=terms)
+    reader = journal_of(tmp_path, ("session@generic", Outbound("generic", 1, 1, 2, "D", b"", asked)))
+    (step,) = story(reader, OrderTrail.of("maker/7", reader))
+    assert step.what == f"order maker/7 sent to generic: {deal}"
+
+
 def test_the_cancel_of_a_list_tells_in_each_story_of_that_order_alone(tmp_path: Path) -> None:
     qty, zero = Decimal("0.01"), Decimal(0)
     listed = msgspec.structs.replace(

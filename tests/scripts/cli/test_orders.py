@@ -1,6 +1,7 @@
 """`fixring orders`: names, text, and exit statuses that need no running stack."""
 
 import re
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from common.decimals import rounded, short
 from common.exit_status import ExitStatus
-from common.messages import STRATEGY_NAME
+from common.messages import STRATEGY_NAME, CommandOutcome, OrderEvent, OrderStatus, Terms
 from common.strategy.client import terms_in_words
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
@@ -72,6 +73,57 @@ def test_a_list_is_read_before_anybody_is_asked(
     monkeypatch.setenv("FIXRING_VAR", str(short_folder))
     monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
     assert run(["orders", "new-list", "binance", "BTCUSDT", "oco", "sell 1 price=11 post-only", second]) == status
+
+
+class Told:
+    """A client that is told these events of its list, in this order."""
+
+    def __init__(self, *told: tuple[int, str, OrderStatus]) -> None:
+        self.events = [
+            OrderEvent(
+                9, index, "me", number, event, status, "binance", "BTCUSDT",
+                Terms("2", "3", Decimal(1), stop_px=Decimal(9)), Decimal(0), Decimal(1), Decimal(0), f"a-{number}",
+                "", list_number=1, text="no such price",
+            )
+            for index, (number, event, status) in enumerate(told)
+        ]  # fmt: skip
+
+    def new_list(self, *_: object, **__: object) -> int:
+        return 1
+
+    def wait(self, number: int, _: float) -> CommandOutcome:
+        return CommandOutcome(8, 0, "me", number, "sent")
+
+    def poll(self, _: float) -> OrderEvent | None:
+        return self.events.pop(0) if self.events else None
+
+
+PENDING, NEW, REJECTED = OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "said", "wrong"),
+    [
+        ([(1, "pending_new", PENDING), (2, "new", NEW), (1, "new", NEW)], ExitStatus.OK, {"me/1", "me/2"}, ""),
+        (
+            [(1, "rejected", REJECTED), (2, "new", NEW)], ExitStatus.REFUSED, {"me/1", "me/2"},
+            "me/1 rejected by binance: no such price",
+        ),
+        ([(2, "new", NEW)], ExitStatus.TIMEOUT, {"me/2"}, "me/1 was sent; the venue has not answered yet"),
+        ([], ExitStatus.TIMEOUT, set(), "me/1, me/2 were sent; the venue has not answered yet"),
+    ],
+)  # fmt: skip
+def test_each_order_of_a_list_is_reported_whichever_is_told_of_first(
+    told: list[tuple[int, str, OrderStatus]], status: ExitStatus, said: set[str], wrong: str, short_folder: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setattr("scripts.cli.orders.connected", lambda *_: nullcontext(Told(*told)))
+    words = ["orders", "new-list", "binance", "BTCUSDT", "oco", "sell 1 price=11 post-only", "sell 1 stop=9"]
+    assert run([*words, "--wait", "0.01"]) == status
+    out, err = capsys.readouterr()
+    assert set(re.findall(r"^(me/.) (?:NEW|REJECTED):", out, re.MULTILINE)) == said and wrong in err
+    assert ("at market stop 9 on" in out) is bool(said)
 
 
 def test_terms_that_do_not_go_together_are_wrong_usage() -> None:
