@@ -122,10 +122,10 @@ class VenueLimits:
             self._sent_ns.append(now.boot_ns)
             self._ask_again(now)
 
-    def why_full(self, now: Instant) -> tuple[str, str] | None:
-        """What is used of a limit of orders that has no room for one more, and that limit; None where all have."""
+    def why_full(self, orders: int, now: Instant) -> tuple[str, str] | None:
+        """What is used of a limit of orders that has no room for so many more, and that limit; None where all have."""
         for limit in self.told:
-            if limit.kind == "orders" and (used := self._used(limit, now)) >= limit.maximum:
+            if limit.kind == "orders" and (used := self._used(limit, now)) + orders > limit.maximum:
                 self._ask_again(now)
                 return str(used), f"{limit.maximum} orders in {limit.interval_s} s"
         return None
@@ -212,7 +212,7 @@ class Commands:
         assert body is not None, "the profile lacks it, and so it was refused"
         self._outbox.send(body.msg_type, body.fields, header, command, now)
         if self._outbox.opens_order(command):
-            for _ in command.orders if isinstance(command, NewOrder) else (command,):
+            for _ in range(_opened_by(command)):
                 self._venue_limits.order_sent(now)
 
     def _time_left_ns(self, command: NewOrder | AmendOrder, now: Instant) -> int:
@@ -246,7 +246,8 @@ class Commands:
             return Reason.SESSION_RATE, str(rate.used(waiting, now)), str(rate.messages)
         if isinstance(command, AmendOrder) and not self._outbox.amend_room(now):
             return Reason.SESSION_RATE, f"{rate.amends} amendments", f"{rate.amends} amendments"
-        if self._outbox.opens_order(command) and (full := self._venue_limits.why_full(now)) is not None:
+        full = self._venue_limits.why_full(_opened_by(command), now) if self._outbox.opens_order(command) else None
+        if full is not None:
             return Reason.SESSION_RATE, *full
         return None
 
@@ -282,3 +283,8 @@ class Commands:
             self._writer, reason, text, strategy, number, command.attempt, command, value=value, limit=limit
         )
         self._records.append(record, now)
+
+
+def _opened_by(command: OrderCommand) -> int:
+    """How many orders a command that opens any opens at the venue."""
+    return 1 + len(command.further) if isinstance(command, NewOrder) else 1

@@ -8,10 +8,11 @@ from msgspec import structs
 from common.actor.core import Note
 from common.fix.wire import split
 from common.journal.files import OsFiles
-from common.messages import Kind, Reason, Refused
+from common.messages import Attempt, Kind, ListedOrder, NewOrder, Reason, Refused
 from common.venues.dialect import Body, VenueLimit
 from common.venues.generic.dialect import Generic
 from common.venues.venue import Feature
+from tests.common.venues import samples
 from tests.services.session.harness import World, generic_config, refusals
 
 
@@ -41,7 +42,13 @@ def test_limits_of_the_venue_below_ours_are_noted_and_kept(tmp_path: Path) -> No
 class Counting(Generic):
     """A venue that tells in 571 how many of its five orders in ten seconds are used, when it is asked."""
 
-    profile = structs.replace(Generic.profile, lacks=Generic.profile.lacks - {Feature.LIMIT_QUERY})
+    profile = structs.replace(
+        Generic.profile, lacks=Generic.profile.lacks - {Feature.LIMIT_QUERY, Feature.ORDER_LIST},
+        further=Generic.profile.further | {Feature.ORDER_LIST},
+    )  # fmt: skip
+
+    def encode_list(self, command: NewOrder, wall_ns: int) -> Body:
+        return Body("D", self.encode_new(command, wall_ns).fields)
 
     def encode_limit_query(self, req_id: str) -> Body | None:
         return Body("AD", b"568=%b\x01569=0\x01" % req_id.encode())
@@ -84,6 +91,16 @@ def test_no_more_orders_are_sent_than_the_venue_takes(counted: World) -> None:
     assert counted.core.status(counted.now)["venue_limits"][0]["used"] == 5  # type: ignore[index]
     counted.command(counted.cancel_order(9, "7-1"))
     assert [f for f in counted.venue.heard if f[b"35"] == b"F"], "a cancel opens no order"
+
+
+def test_a_list_counts_as_many_as_it_has(counted: World) -> None:
+    told(counted, 2)
+    terms = samples.new().terms
+    for first in (1, 3):
+        further = ListedOrder(terms, Attempt(7, first + 1), f"7-{first + 1}")
+        counted.command(structs.replace(counted.new_order(first), contingency="1", further=(further,)))
+    assert refusals(counted) == [Reason.SESSION_RATE]
+    assert orders(counted, 5, 2) == 2, "one has room yet"
 
 
 def test_what_the_venue_gives_back_is_learnt_by_asking_again(counted: World) -> None:
