@@ -209,8 +209,11 @@ class Entry:
         if not self._life.live or (adds_risk and self._life.away):
             self._later(strategy, request)
             return
-        further = request.further if isinstance(request, NewOrderRequest) else ()
-        self._decisions.use_number(strategy, request.number + len(further))
+        last = request.number + (len(request.further) if isinstance(request, NewOrderRequest) else 0)
+        if last > HIGHEST_NUMBER:
+            self._tell_refused(strategy, request.number, Reason.OUT_OF_BOUNDS, "its orders have no numbers left")
+            return
+        self._decisions.use_number(strategy, last)
         if adds_risk and self._life.stopping:
             self._decisions.refuse(strategy, request, Reason.SHUTDOWN, "the order manager is stopping", now)
             return

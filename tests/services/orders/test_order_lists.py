@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from common.messages import (
+    HIGHEST_NUMBER,
     ONE_CANCELS_OTHER,
     POST_ONLY,
     AmendRequest,
@@ -70,6 +71,15 @@ def test_the_next_command_has_the_number_behind_all_of_them(ring: Ring) -> None:
     assert ring.clients[b"p"][-1].reason is Reason.NAME_REUSED
     ring.request(structs.replace(LIST, number=3))
     assert [each.number for each in ring.last(NewOrder).orders] == [3, 4]
+
+
+def test_a_list_whose_last_order_would_have_no_number_is_refused(ring: Ring) -> None:
+    """No command could name that order: it could not be cancelled by its name."""
+    before = ring.commands[-1:]
+    ring.request(structs.replace(LIST, number=HIGHEST_NUMBER))
+    assert ring.clients[b"p"][-1].reason is Reason.OUT_OF_BOUNDS and ring.commands[-1:] == before
+    ring.request(structs.replace(LIST, number=HIGHEST_NUMBER - 1))
+    assert ring.last(NewOrder).orders[-1].number == HIGHEST_NUMBER
 
 
 def test_a_repeat_is_told_what_became_of_the_list_and_another_list_is_no_repeat(ring: Ring) -> None:
