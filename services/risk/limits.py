@@ -268,6 +268,10 @@ def _peg(p: Proposal) -> Refusal | None:
             terms.is_trailing and not terms.is_stop,
         ),
         (
+            Reason.UNSUPPORTED, "a distance is of an order that trails or is pegged, and of no other",
+            offset is not None and not (terms.is_trailing or terms.is_pegged),
+        ),
+        (
             Reason.UNSUPPORTED, "an order at the best price of its own side is good till cancelled",
             terms.peg_price_type == PRIMARY_PEG and terms.time_in_force != GOOD_TILL_CANCEL,
         ),

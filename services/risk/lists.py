@@ -32,9 +32,9 @@ def _why_no_pair(one: Terms, other: Terms) -> Refusal | None:
         return _no("two orders of which one cancels the other have the same side and quantity")
     if not (_may_wait(one) and _may_wait(other)):
         return _no("each order has its price and is good till cancelled")
-    kinds = [(each.is_stop, each.take_profit) for each in (one, other)]
+    stops = [each for each in (one, other) if each.is_stop and not each.take_profit]
     limits = [each for each in (one, other) if not each.is_stop]
-    if kinds[0] == kinds[1] or not all(each.is_post_only for each in limits):
+    if len(stops) != 1 or not all(each.is_post_only for each in limits):
         return _no("one of the two is a post-only limit order, or takes profit, and the other is a stop order")
     return None
 

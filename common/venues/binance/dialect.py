@@ -80,13 +80,16 @@ def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str
 
 def _trigger(terms: Terms) -> str:
     """What wakes a stop order: a trade at TriggerPrice(1102), from below for a buy and from above for one that takes
-    profit; a trailing one wakes once the price has come back by TriggerTrailingDeltaBips(25009). A trailing take-profit
-    order without a price is the same as a trailing stop, since both follow at once.
+    profit; a trailing one wakes once the price has come back by TriggerTrailingDeltaBips(25009). One without a price
+    has no direction in the page's table: a trailing stop and a take-profit order are the same then, since both follow
+    at once.
     """
-    direction = "U" if (terms.side == SIDE_BUY) is not terms.take_profit else "D"
+    side = "U" if (terms.side == SIDE_BUY) is not terms.take_profit else "D"
     price = "" if terms.stop_px is None else f"1102={plain(terms.stop_px)}\x01"
-    trailing = f"25009={plain(terms.peg_offset)}\x01" if terms.peg_offset is not None else ""
-    return f"1100=4\x011101=1\x01{price}1107=2\x011109={direction}\x01{trailing}"
+    direction = "" if terms.stop_px is None else f"1109={side}\x01"
+    follows_at = terms.peg_offset if terms.is_trailing else None
+    trailing = "" if follows_at is None else f"25009={plain(follows_at)}\x01"
+    return f"1100=4\x011101=1\x01{price}1107=2\x01{direction}{trailing}"
 
 
 def _peg(terms: Terms) -> str:

@@ -315,7 +315,7 @@ def _kind(terms: Terms) -> str:
     if not terms.is_stop:
         return f"40={terms.ord_type}\x01"
     at = "" if terms.stop_px is None else f"99={plain(terms.stop_px)}\x01"
-    if terms.peg_offset is None:
+    if not terms.is_trailing or terms.peg_offset is None:
         return f"40={_STOP_TYPES[terms.ord_type]}\x01{at}{_BY_LAST_PRICE}"
     follows = f"211={plain(terms.peg_offset)}\x011094={terms.peg_price_type}\x01"
     return f"40={_TRAILING_STOP}\x01{at}{follows}{_BY_LAST_PRICE}"

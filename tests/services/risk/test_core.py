@@ -117,6 +117,10 @@ CASES = [
     ("trailing by all", {**TRAILS, "further": trailing("10000")}, Reason.BAD_PRICE, "10000", "10000"),
     ("trailing by half a point", {**TRAILS, "further": trailing("0.5")}, Reason.BAD_PRICE, "0.5", "10000"),
     ("trailing by no tick", {**TRAILS, "further": trailing("0.001", "0")}, Reason.BAD_TICK, "0.001", "0.01"),
+    ("a stop with levels", {"ord_type": "3", "price": None, "stop_px": "101", "further": {
+        "peg_offset": D(100), "peg_offset_type": "3",
+    }}, Reason.UNSUPPORTED, "", ""),
+    ("a limit with levels", {"further": {"peg_offset": D(2), "peg_offset_type": "3"}}, Reason.UNSUPPORTED, "", ""),
     ("trailing by levels", {**TRAILS, "further": trailing("3", "3")}, Reason.UNSUPPORTED, "", ""),
     ("trailing by what", {**TRAILS, "further": trailing("3", "")}, Reason.BAD_PRICE, "", ""),
     ("pegged to nothing", {"ord_type": "P", "price": None}, Reason.UNSUPPORTED, "", ""),

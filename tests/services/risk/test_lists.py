@@ -69,6 +69,7 @@ def test_each_order_sees_those_before_it() -> None:
         ("1", [LIMIT, STOP, TARGET]),
         ("1", [LIMIT, LIMIT]),
         ("1", [STOP, STOP]),
+        ("1", [LIMIT, TARGET]),
         ("1", [LIMIT, structs.replace(STOP, side="1", stop_px=D("110.00"))]),
         ("1", [LIMIT, structs.replace(STOP, order_qty=D(2))]),
         ("1", [structs.replace(LIMIT, instructions=""), STOP]),

@@ -340,7 +340,9 @@ TRAILS = {"ord_type": "3", "price": None, "peg_price_type": "8", "peg_offset": D
     [
         ({"ord_type": "3", "price": None, "stop_px": Decimal(64000), "take_profit": True}, "1102=64000|1107=2|1109=D|"),
         ({**TRAILS, "stop_px": Decimal(66000)}, "1102=66000|1107=2|1109=U|25009=150|"),
-        (TRAILS, "1107=2|1109=U|25009=150|"),
+        (TRAILS, "1107=2|25009=150|"),
+        ({"ord_type": "3", "price": None, "stop_px": Decimal(64000), "peg_offset": Decimal(50)},
+         "1102=64000|1107=2|1109=U|"),
     ],
 )
 def test_a_trigger_says_from_which_side_and_how_far_it_follows(terms: dict[str, object], last: str) -> None:
