@@ -21,7 +21,10 @@ def is_yes(log: ReplicatedLog, answer: Answer, expected: int) -> bool:
 
 
 class Publisher:
-    """The end of the stream as this process knows it: `sequence` is that of the last yes."""
+    """The end of the stream as this process knows it: `sequence` is that of the last yes. `was_answered`: it was given
+    in an answer, so that nobody else had written the stream by then; else it was read there, of a leader that may be
+    none any more.
+    """
 
     def __init__(self, log: ReplicatedLog, sequence: int, is_ours: Callable[[Batch], bool]) -> None:
         """`sequence` was read from the stream, and what stands up to it compared with the log. `is_ours` says whether
@@ -29,6 +32,7 @@ class Publisher:
         """
         self.sequence = sequence
         self.unclear = 0
+        self.was_answered = False
         self._log = log
         self._is_ours = is_ours
         self._open: Batch | None = None
@@ -57,6 +61,7 @@ class Publisher:
                 if found is None:
                     raise Away(f"{why}; nothing stands behind message {self.sequence} yet")
         self._open = None
+        self.was_answered = found is None
         self.sequence += 1
         return found or batch
 

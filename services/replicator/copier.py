@@ -146,7 +146,9 @@ class Copier:
             batch = batch_of(self._term, block)
         batch = publisher.publish(batch)
         stamp_ns = parse(batch.block)[-1].stamp_ns
-        self._end = Copied(publisher.sequence, batch.last_lsn, stamp_ns, publisher.unclear)
+        self._end = Copied(
+            publisher.sequence, batch.last_lsn, stamp_ns, publisher.unclear, publisher.was_answered
+        )  # fmt: skip
         return self._end
 
     def _is_ours(self, batch: Batch) -> bool:

@@ -11,7 +11,8 @@ the stream away, nothing is copied and the bound holds all the same. What the wo
 stream that another host writes, or that does not hold what the log does, ends the process.
 
 Each report says when the stream was last asked whether another host has taken the journal over: a journal that has just
-started, or stood still, tells nobody anything before it was asked since.
+started, or stood still, tells nobody anything before it was asked since. Only the answer to a publication says it: what
+is read may be read of a leader that is none any more.
 """
 
 import msgspec
@@ -76,7 +77,8 @@ class ReplicatorCore(Core):
         match result:
             case Copied():
                 self._copied, self._unclear = result, result.unclear
-                self._asked_boot_ns = self._called_boot_ns
+                if result.was_answered:
+                    self._asked_boot_ns = self._called_boot_ns
                 self._recovered()
                 self._report(now)
             case Checked():

@@ -27,12 +27,14 @@ class CheckOn(msgspec.Struct, frozen=True):
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """The stream ends with message `sequence` and record `lsn`, stamped `stamp_ns`."""
+    """The stream ends with message `sequence` and record `lsn`, stamped `stamp_ns`. `was_answered`: to a publication
+    of this piece of work, so that nobody had taken the journal over when it was begun."""
 
     sequence: int
     lsn: int
     stamp_ns: int
     unclear: int = 0
+    was_answered: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -161,6 +161,25 @@ def test_that_nobody_else_goes_on_is_told_as_of_when_that_was_asked() -> None:
     assert rig.reports[-1].asked_boot_ns >= began_ns and rig.copied() == rig.own()
 
 
+def test_what_was_only_read_says_nothing_of_who_goes_on() -> None:
+    """A leader that is none any more, and does not know it, shows the stream as it was."""
+    rig = Rig()
+    rig.append(b"one")
+    rig.wait(600)
+    rig.start()
+    rig.reports.clear()
+    rig.wait(2_000)
+    assert rig.reports[-1].lsn == rig.log.durable_lsn
+    assert {report.asked_boot_ns for report in rig.reports} == {0}, "it was compared, and nothing was published"
+    rig.append(b"two")
+    rig.stream.odd, began_ns = [Odd.UNHEARD], rig.now.boot_ns
+    rig.wait(2_000)
+    assert rig.reports[-1].asked_boot_ns == 0 and rig.copied() == rig.own(), "it was found there"
+    rig.append(b"three")
+    rig.wait(2_000)
+    assert rig.reports[-1].asked_boot_ns >= began_ns
+
+
 def test_a_stream_of_another_log_is_never_added_to() -> None:
     rig, other = Rig(), Rig()
     other.append(b"another log's")
