@@ -34,6 +34,9 @@ LINES = 120
     "--bridge", default="", type=click.Choice(["", *VENUES]), show_choices=False,
     help=f"Trade at this venue through its bridge, and cut the power of the host of both logs: {', '.join(VENUES)}.",
 )  # fmt: skip
+@click.option(
+    "--takeover", is_flag=True, help="On two hosts with a copy of the journal: one takes over from the other.",
+)  # fmt: skip
 @click.option("--planted", default="", help="Plant this bug in the cores; `all` looks for each in turn.")
 @click.option("--write", "writes", is_flag=True, help="With `--planted all`: write where each was found into the code.")
 @click.option("--jobs", default=0, help="Processes; 0 for one a core.")
@@ -53,6 +56,7 @@ def simulate(
     only: str | None,
     version: int,
     bridge: str,
+    takeover: bool,
     planted: str,
     writes: bool,
     jobs: int,
@@ -76,9 +80,10 @@ def simulate(
     elif covers or with_tests:
         _cover(seed, seeds, steps, with_tests, as_json)
     else:
-        if bridge and (without or only is not None or planted):
-            raise CommandError("--bridge draws no plan: --without, --only and --planted say nothing", ExitStatus.USAGE)
-        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version, bridge)
+        case = Case(seed, steps, without, numbers_of(only), _bug(planted), version, bridge, takeover)
+        if not case.draws_plan and (without or only is not None or (bridge and (planted or takeover))):
+            raise CommandError("a plan is not drawn with --bridge or --takeover: --without and --only say nothing; nor "
+                               "does --bridge go with --takeover or --planted", ExitStatus.USAGE)  # fmt: skip
         cases = [case._replace(seed=number) for number in range(seed, seed + seeds)]
         _run(cases, jobs or os.cpu_count() or 1, shrinks, lines, as_json)
 

@@ -11,7 +11,7 @@ import msgspec
 from common.actor.core import Core
 from common.actor.order_books import Folded as FoldedOrders
 from common.actor.snapshots import FOLDS_ALL
-from common.config import Config
+from common.config import Config, ReplicationMode
 from common.exchange.history import MemoryHistory
 from common.fix.session_types import SequencePolicy
 from common.journal import Log, Reader
@@ -37,9 +37,8 @@ from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
 from common.venues.registry import find_dialect, find_profile
-from scripts.simulation.checkers import Checkers
-from scripts.simulation.desk import Desk
-from scripts.simulation.disk import DiskFiles
+from scripts.simulation.desk import Desk, Watch
+from scripts.simulation.disk import Disk
 from scripts.simulation.keys import credentials_of, keys_of
 from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN, Plan
 from scripts.simulation.process import Binding, Process
@@ -59,6 +58,7 @@ from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.configured import settings_of
 from services.exchange.core import ExchangeCore
+from services.journal.__main__ import copy_bounds
 from services.journal.core import LINK, STREAM, JournalCore, JournalSettings
 from services.marketdata.__main__ import book_sums
 from services.marketdata.books import FEED
@@ -85,7 +85,7 @@ _entry_request = Door(BoundedEntryRequest, MAX_ENTRY_BYTES)
 _entry_answer = Door(EntryAnswer)
 
 
-class Stage(Protocol):
+class Stage(Watch, Protocol):
     """What the cast takes of the world that it plays in.
 
     `config` is the stack's at the venues that there are; `told_twice` counts down which reports are told twice, by
@@ -95,7 +95,6 @@ class Stage(Protocol):
 
     plan: Plan
     config: Config
-    checkers: Checkers
     told_twice: dict[str, int]
     left_out: tuple[str, str] | None
     calm: bool
@@ -103,8 +102,8 @@ class Stage(Protocol):
     def files_for(self, process: Process) -> WatchedFiles:
         """A new life's port to its disk."""
 
-    def stack_files(self) -> DiskFiles:
-        """A look at the disk of the stack's machine, to be ended with `die`."""
+    def disk_of(self, process: Process) -> Disk:
+        """The disk that has the journal which the process reads."""
 
 
 class Actor(NamedTuple):
@@ -155,7 +154,9 @@ def all_actors(world: Stage) -> Iterator[Actor]:
 
 
 _STREAM = Binding("stream", "sub", STREAM)
-_JOURNAL = Binding("journal", "dealer", LINK, _journal_answer)
+JOURNAL_LINK = Binding("journal", "dealer", LINK, _journal_answer)
+"""The socket of whoever appends to the journal, or reads over its link."""
+
 
 
 def _journal(world: Stage) -> Actor:
@@ -172,7 +173,8 @@ def _journal(world: Stage) -> Actor:
             )  # fmt: skip
 
         return JournalCore(
-            open_log, Reader(JOURNAL_FOLDER, files), JournalSettings(own.low_disk_bytes),
+            open_log, Reader(JOURNAL_FOLDER, files),
+            JournalSettings(own.low_disk_bytes, copy_bounds(world.config.stack.replication)),
             partial(skip_record, JOURNAL_FOLDER, files),
         )  # fmt: skip
 
@@ -181,7 +183,7 @@ def _journal(world: Stage) -> Actor:
 
 def _begun(world: Stage, process: Process, fresh: F, load: Callable[[bytes], F]) -> F:
     """What the process begins with: nothing, or a snapshot."""
-    files = world.stack_files()
+    files = world.disk_of(process).files()
     try:
         random = Random(f"snapshot {process.name} {process.life} {world.plan.seed}")
         return begun(process.name, random, JOURNAL_FOLDER, files, fresh, load)
@@ -210,7 +212,7 @@ def _orders(world: Stage) -> Actor:
     return Actor(
         "orders",
         (
-            _JOURNAL,
+            JOURNAL_LINK,
             _STREAM,
             Binding("entry", "router", "entry", _entry_request),
             Binding("risk", "push", "risk"),
@@ -238,7 +240,7 @@ def _risk(world: Stage) -> Actor:
     return Actor(
         "risk",
         (
-            _JOURNAL,
+            JOURNAL_LINK,
             _STREAM,
             Binding("commands", "pull", "risk", _command),
             *(Binding(f"session.{venue}", "push", f"session.{venue}") for venue in venues),
@@ -277,6 +279,7 @@ def _session(world: Stage, venue: str) -> Actor:
             reset_numbers=fix.resets_by_schedule,
             assets=facts_of(configured(world).venues[venue], 0).assets,
             contracts=facts_of(configured(world).venues[venue], 0).contracts,
+            gives_way=world.config.stack.replication.mode is not ReplicationMode.LOCAL,
         )
         name = process.name
         fresh = FoldedSession(name, venue, dialect)
@@ -284,7 +287,7 @@ def _session(world: Stage, venue: str) -> Actor:
         return SessionCore(settings, dialect, world.files_for(process), folded)
 
     return Actor(
-        f"session@{venue}", (_JOURNAL, Binding("commands", "pull", f"session.{venue}", _command)), build
+        f"session@{venue}", (JOURNAL_LINK, Binding("commands", "pull", f"session.{venue}", _command)), build
     )
 
 
@@ -329,7 +332,7 @@ def _account(world: Stage, venue: str) -> Actor:
         latch = Latch(EMERGENCY_FOLDER, f"account@{venue}.latch", world.files_for(process))
         return AccountCore(settings, latch)
 
-    return Actor(f"account@{venue}", (_JOURNAL, Binding("asks", "pull", f"account.{venue}", _ask)), build)
+    return Actor(f"account@{venue}", (JOURNAL_LINK, Binding("asks", "pull", f"account.{venue}", _ask)), build)
 
 
 def _exchange(world: Stage, venue: str) -> Actor:
@@ -374,7 +377,7 @@ def _desk(world: Stage) -> Actor:
 
     def build(process: Process) -> Core:
         random = Random(f"{DESK} {process.life} {world.plan.seed}")
-        desk = Desk(DESK, f"{DESK}-{process.life}", markets, prices, random, world.checkers)
+        desk = Desk(DESK, f"{DESK}-{process.life}", markets, prices, random, world)
         desk.hand.resting = world.calm
         return desk
 

@@ -209,7 +209,7 @@ class Checkers:
         self._learned += 1
         match payload:
             case Outbound():
-                key = payload.session, _without_secrets(payload.raw)
+                key = payload.session, without_secrets(payload.raw)
                 self._logged[key] = Logged(self._learned, record.lsn, record.stamp_ns, payload)
                 self._fold_command(record, payload)
             case Withdrawn():
@@ -525,7 +525,7 @@ class Checkers:
                 raise Violation("no-risk-resent", f"{venue}: {effect.data!r}")
             self._check_resent(venue, effect, max(number, int(fields.get(b"36", b"0")) - 1))
             return
-        logged = self._logged.get((venue, _without_secrets(effect.data)))
+        logged = self._logged.get((venue, without_secrets(effect.data)))
         if logged is None:
             raise Violation("journal-first", f"{venue}: {effect.data!r} is in no durable record")
         payload = logged.payload
@@ -589,6 +589,27 @@ class Checkers:
             kept = {other: view for other, view in views.items() if view.ends and other[0] == process.life}
             views = self._feeds[process.name] = {**kept, key: FeedView(process.name.partition("@")[2])}
         views[key].read(data)
+
+    def logged(self, venue: str, message: bytes) -> Logged:
+        """The number's record, durable in the log or in an emergency file, of that message without its secrets."""
+        return self._logged[venue, message]
+
+    def take_over_from(self, former: "Checkers", base_lsn: int) -> None:
+        """Another host goes on with the log, behind the record `base_lsn`: what was told up to there and what has
+        reached the exchanges is what the former one's knew; the log this one has read itself."""
+        self.true_orders, self.asked_terms, self.watch = former.true_orders, former.asked_terms, former.watch
+        self._reached, self._framers, self._strange = former._reached, former._framers, former._strange
+        self.orders_accepted, self.mass_cancels = former.orders_accepted, former.mass_cancels
+        self._booked = former._booked
+        self.closed_names.update(former.closed_names)
+        self._streams.update(former._streams)
+        self._generations.update(former._generations)
+        self._highest.update(former._highest)
+        for name, told in former.told.items():
+            self.told[name] = [each for each in told if each.lsn <= base_lsn]
+        for name, fills in former._told_fills.items():
+            self._told_fills[name] = {event: qty for event, qty in fills.items() if event[0] <= base_lsn}
+        self._told_cum.update({name: told for name, told in former._told_cum.items() if told[0] <= base_lsn})
 
     # ---- what happens at an exchange
 
@@ -667,7 +688,7 @@ def _sending_ns(raw: bytes) -> int:
     return parse_utc_timestamp(split(raw)[b"52"])
 
 
-def _without_secrets(raw: bytes) -> bytes:
+def without_secrets(raw: bytes) -> bytes:
     """What names a message in log and wire alike: a Logon(A) is logged without what opens the venue's door."""
     fields = split(raw)
     if fields[b"35"] != b"A":

@@ -168,6 +168,11 @@ class Disk:
         """A folder, at once durable: what is tested is what happens in it."""
         self._folders.setdefault(path, _Directory())
 
+    def move_aside(self, path: str) -> None:
+        """The folder has a name that nobody looks for, where there is one."""
+        if path in self._folders:
+            self._folders[f"{path}.kept-{next(self._next)}"] = self._folders.pop(path)
+
     def new_inode(self) -> int:
         """An empty file without a name."""
         number = next(self._next)

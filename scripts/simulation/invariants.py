@@ -55,6 +55,18 @@ INVARIANTS = {
     "kill-hears": "The kill switch says that nothing is open a second after the venue's answer could be there.",
     "within-rate": "No connection carries more messages in a window than the venue allows.",
     "bridge-remembers": "What reached a venue through its bridge stands in the bridge's log, though power was cut.",
+    "released-first": "With \"quorum\" the journal acknowledges, grants, publishes and refills what the copy holds.",
+    "wire-is-released": "With \"quorum\" every new number on a wire is in the copy, or in an emergency file.",
+    "one-content": "Each place in the copy, and of each (session, generation, number) on a wire, has one content.",
+    "fenced-is-silent": "A host that has heard that it is fenced, or wakes or starts when it is, puts no byte out.",
+    "fenced-by-a-term": "A host is fenced by a later term alone.",
+    "fence-latches-nothing": "A fence latches nothing and cancels nothing.",
+    "resumed-in-its-term": "A client resumes only from a place that the log of the present term has.",
+    "one-event-a-name": "No client is told two events by one name.",
+    "quorum-loses-nothing": "With \"quorum\" a takeover loses nothing that was told or acknowledged.",
+    "lost-within-bound": "With \"async\" a takeover loses no order from when the copy was too far behind.",
+    "lost-is-found": "What rests and only the lost end of a log knew is named, and the kill switch takes it.",
+    "begins-reducing": "A host that takes over adds no risk until a person says so.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",
 }
 

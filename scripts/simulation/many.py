@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from common.actor.parent import die_with
 from scripts.simulation import planted
-from scripts.simulation.planted import BUGS, STEPS
+from scripts.simulation.planted import BUGS
 from scripts.simulation.planted_seeds import KNOWN_SEEDS
 from scripts.simulation.run import Case, Result, run
 
@@ -104,7 +104,8 @@ def find_planted(name: str) -> Result:
 def _look_at(name: str, seed: int) -> Result:
     """The seed's result; none is a violation that the planted code itself has raised: it does not fit any more what it
     takes the place of, and nobody had to find it."""
-    result = run(Case(seed, STEPS, planted=name, version=BUGS[name].version))
+    bug = BUGS[name]
+    result = run(Case(seed, bug.steps, planted=name, version=bug.version, takeover=bug.takeover))
     error = None if result.violation is None else result.violation.__cause__
     frames = [] if error is None else extract_tb(error.__traceback__)
     raised_itself = bool(frames) and frames[-1].filename == planted.__file__

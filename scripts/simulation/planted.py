@@ -52,6 +52,7 @@ from common.orders.words import DONE_FOR_DAY
 from common.orders.worst import NO_STRANGER, NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
+from scripts.simulation import planted_takeovers as takeovers
 from scripts.simulation.plan import PLANTED_VERSION
 from services.account.core import AccountCore
 from services.marketdata.books import Book
@@ -78,6 +79,8 @@ from services.session.outbox import Outbox
 from services.session.recovery import TakingUp
 
 STEPS = 2000
+TAKEOVER_STEPS = 1000
+"""Two takeovers."""
 
 
 Swap = tuple[object, str, Callable[[Any], Any]]
@@ -86,13 +89,20 @@ Swap = tuple[object, str, Callable[[Any], Any]]
 
 class Bug(NamedTuple):
     """One planted bug: what it is, how it is put in place, within how many seeds it must be found, and of which version
-    their plans are.
+    their plans are; or `takeover`: of those that take over from one host to another, with so many steps.
     """
 
     sentence: str
     swaps: tuple[Swap, ...]
     within: int = 20
     version: int = PLANTED_VERSION
+    takeover: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Of each seed."""
+        return TAKEOVER_STEPS if self.takeover else STEPS
+
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
@@ -881,6 +891,42 @@ BUGS: dict[str, Bug] = {
     "misread-price-stays": Bug(
         "A price that cannot be read leaves the one before in the book.",
         ((Book, "apply", _instead(_keep_misread_price)),), 10,
+    ),
+    "duplicate-is-yes": Bug(
+        "A publication that is answered as a duplicate is held to stand in the copy.",
+        takeovers.DUPLICATE_IS_YES, 20, takeover=True,
+    ),
+    "wrong-sequence-is-fence": Bug(
+        "A publication that is refused for its expectation fences the host, whoever was before it.",
+        takeovers.REFUSED_IS_FENCED, 20, takeover=True,
+    ),
+    "wrong-sequence-is-yes": Bug(
+        "A publication that is refused for its expectation is held to stand in the copy.",
+        takeovers.REFUSED_IS_YES, 20, takeover=True,
+    ),
+    "publish-unreleased": Bug(
+        "The journal acknowledges and publishes what the copy does not hold yet.",
+        takeovers.PUBLISH_UNRELEASED, 10, takeover=True,
+    ),
+    "grant-unreleased": Bug(
+        "The journal grants an epoch that the copy does not hold yet.",
+        takeovers.GRANT_UNRELEASED, 10, takeover=True,
+    ),
+    "refill-unreleased": Bug(
+        "A reader on another host is given what the copy does not hold yet.",
+        takeovers.REFILL_UNRELEASED, 10, takeover=True,
+    ),
+    "restart-serves-unreleased": Bug(
+        "A journal that starts holds what its disk has for copied.",
+        takeovers.SERVE_UNRELEASED, 10, takeover=True,
+    ),
+    "fence-latches": Bug(
+        "The supervisors take a fenced journal for a damaged one, and latch the kill switch.",
+        takeovers.FENCE_LATCHES, 20, takeover=True,
+    ),
+    "resume-past-term-s-end": Bug(
+        "A client resumes from a place that only the lost end of a former host's log had.",
+        takeovers.RESUME_PAST_END, 60, takeover=True,
     ),
 }  # fmt: skip
 """Every planted bug by its name."""

@@ -69,21 +69,21 @@ def come_to_rest(world: World) -> None:
         elif isinstance(process.core, Desk):
             process.core.hand.resting = True
     asked_ns = max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
-    _wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
     _pass_windows(world)
     for venue, symbol in setting.position_limits(world.config):
         _Probe(world, venue, symbol).trade()
-    _wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
-    _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
+    wait(world, AGREE_WITHIN_NS, "answered", lambda: _is_heard_out(world), lambda: "a dead strategy's commands")
+    wait(world, AGREE_WITHIN_NS, "answered", lambda: not _unanswered(world), lambda: _unanswered(world))
     _Audit(world).until_equal()
-    _wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
-    _wait(world, TOLD_WITHIN_NS, "told-agrees", lambda: not told_apart(world), lambda: told_apart(world))
-    _wait(world, AGREE_WITHIN_NS, "risk-agrees", lambda: not risk_apart(world), lambda: risk_apart(world))
-    _wait(world, AGREE_WITHIN_NS, "money-agrees", lambda: not money_apart(world), lambda: money_apart(world))
-    _wait(world, AGREE_WITHIN_NS, "strangers-seen", lambda: not strangers_apart(world), lambda: strangers_apart(world))
+    wait(world, AGREE_WITHIN_NS, "wish-stays", lambda: not _wished(world), lambda: _wished(world))
+    wait(world, TOLD_WITHIN_NS, "told-agrees", lambda: not told_apart(world), lambda: told_apart(world))
+    wait(world, AGREE_WITHIN_NS, "risk-agrees", lambda: not risk_apart(world), lambda: risk_apart(world))
+    wait(world, AGREE_WITHIN_NS, "money-agrees", lambda: not money_apart(world), lambda: money_apart(world))
+    wait(world, AGREE_WITHIN_NS, "strangers-seen", lambda: not strangers_apart(world), lambda: strangers_apart(world))
     _check_rebuilt(world)
-    _wait(world, NUMBERS_WITHIN_NS, "numbers-agree", lambda: not _numbers_apart(world), lambda: _numbers_apart(world))
+    wait(world, NUMBERS_WITHIN_NS, "numbers-agree", lambda: not _numbers_apart(world), lambda: _numbers_apart(world))
     if world.plan.vigils:
         _Gone(world).check()
     if world.plan.seed % 4 == 0:
@@ -94,10 +94,12 @@ def come_to_rest(world: World) -> None:
     _Audit(world).until_empty()
 
 
-def _wait(
+def wait(
     world: World, within_ns: int, invariant: str, done: Callable[[], bool], state: Callable[[], object],
     look_ns: int = LOOK_NS,
 ) -> None:  # fmt: skip
+    """Let time pass until it is `done`. Raises Violation of the invariant, with the `state`, where that takes longer.
+    """
     began_ns, began_turns = world.scheduler.now_ns, world.turns
     while not done():
         world.run_for(look_ns)
@@ -168,14 +170,14 @@ def _check_kill(world: World) -> None:
         _check_kill_far_away(world)
     else:
         world.pull_kill_switch(risk_too=True)
-    _wait(
+    wait(
         world, KILL_WITHIN_NS, "kill-empties", lambda: _is_empty(world), lambda: (stopped, _still_open(world)),
         LOOK_NS // 400,
     )  # fmt: skip
     world.holds_down.clear()
     for process in world.processes.values():
         process.start()
-    _wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
 
 
 def _check_kill_far_away(world: World) -> None:
@@ -191,7 +193,7 @@ def _check_kill_far_away(world: World) -> None:
     late = [venue for venue in asked if world.checkers.mass_cancels[venue] == before.get(venue, 0)]
     if late:
         raise Violation("kill-at-once", f"{late}: nothing left within {AT_ONCE_NS / 1e9} s")
-    _wait(
+    wait(
         world, 2 * FAR_NS + NS_PER_S - AT_ONCE_NS, "kill-hears",
         lambda: _status(world, f"session@{FAR_VENUE}").get("kill") == "clear", lambda: _still_open(world),
     )  # fmt: skip
@@ -274,7 +276,7 @@ class _Probe:
     def trade(self) -> None:
         """Raises Violation where the system does not trade within the bound."""
         within_ns = TRADE_WITHIN_NS + _asked_within_ns(self._world, self._venue)
-        _wait(self._world, within_ns, "alive-again", self._acknowledged, self._state)
+        wait(self._world, within_ns, "alive-again", self._acknowledged, self._state)
 
     def _state(self) -> object:
         return self._venue, self._symbol, self._answers[-3:]
@@ -338,11 +340,11 @@ class _Gone:
             # It may have lost its name to another instance in the storm.
             world.kill(name)
         # What a kill sent over REST before it was lifted cancels when the exchange reads it.
-        _wait(world, AGREE_WITHIN_NS, "answered", lambda: not _held(world), lambda: _held(world))
-        _wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
+        wait(world, AGREE_WITHIN_NS, "answered", lambda: not _held(world), lambda: _held(world))
+        wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
         for name in self._names:
             for venue in world.plan.venues:
-                _wait(world, TRADE_WITHIN_NS, "alive-again", partial(self._rests, name, venue), lambda: self._asked,
+                wait(world, TRADE_WITHIN_NS, "alive-again", partial(self._rests, name, venue), lambda: self._asked,
                       ASK_AGAIN_NS)  # fmt: skip
         before = {name: self._open(name) for name in self._names}
         if world.plan.seed // 2 % 2:
@@ -352,7 +354,7 @@ class _Gone:
             victim.pause(LONG_NS)
         if self._vigil(self._victim).cancels:
             within_ns = SILENT_AFTER_NS + CANCELLED_WITHIN_NS
-            _wait(world, within_ns, "gone-is-cancelled", lambda: not self._open(self._victim),
+            wait(world, within_ns, "gone-is-cancelled", lambda: not self._open(self._victim),
                   lambda: (self._victim, self._open(self._victim)))  # fmt: skip
         else:
             world.run_for(SILENT_AFTER_NS + CANCELLED_WITHIN_NS)
@@ -364,7 +366,7 @@ class _Gone:
         world.holds_down.discard(self._victim)
         victim.wake()
         victim.start()
-        _wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
+        wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
 
     def _vigil(self, name: str) -> Vigil:
         return self._world.plan.vigils[name.partition("@")[2]]
@@ -421,11 +423,11 @@ class _Audit:
 
     def until_equal(self) -> None:
         """Open orders and positions are the exchanges', and nothing is UNKNOWN."""
-        _wait(self._world, _agree_within_ns(self._world), "books-agree", self._equal, lambda: self._difference)
+        wait(self._world, _agree_within_ns(self._world), "books-agree", self._equal, lambda: self._difference)
 
     def until_empty(self) -> None:
         """The same, and nothing is open."""
-        _wait(self._world, _agree_within_ns(self._world), "books-agree", self._empty, lambda: self._difference)
+        wait(self._world, _agree_within_ns(self._world), "books-agree", self._empty, lambda: self._difference)
 
     def _empty(self) -> bool:
         left = _still_open(self._world)

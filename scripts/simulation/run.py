@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from common.instant import NS_PER_S
-from scripts.simulation import adversary, quiet
-from scripts.simulation.bridged import BridgedWorld, run_through
+from scripts.simulation import adversary, bridged, quiet, takeover_storm
+from scripts.simulation.bridged import BridgedWorld
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import VERSION, Plan, plan
 from scripts.simulation.planted import plant
 from scripts.simulation.process import CoreRaised
+from scripts.simulation.taken_over import TakeoverWorld
 from scripts.simulation.world import Line, World
 
 TURNS_TO_REST = 60_000
@@ -33,6 +34,14 @@ class Case(NamedTuple):
     bridge: str = ""
     """The venue that is traded at through its bridge, over power cuts; then nothing of a plan holds but seed, steps."""
 
+    takeover: bool = False
+    """On two hosts, of which one takes over from the other; as with a bridge nothing of a plan holds."""
+
+    @property
+    def draws_plan(self) -> bool:
+        """Whether there is a plan, of which parts can be left out."""
+        return not (self.bridge or self.takeover)
+
     @property
     def plan(self) -> Plan:
         """What it does."""
@@ -43,6 +52,7 @@ class Case(NamedTuple):
         """The command that runs it."""
         words = [f"fixring simulate --seed {self.seed} --steps {self.steps}"]
         words += [f"--bridge {self.bridge}"] if self.bridge else []
+        words += ["--takeover"] if self.takeover else []
         words += [f"--without {kind}" for kind in self.without]
         if self.only is not None:
             words.append("--only " + (",".join(map(str, sorted(self.only))) or "none"))
@@ -77,13 +87,16 @@ def run(case: Case, *, traced: bool = False) -> Result:
 
 def _run(case: Case, *, traced: bool) -> Result:
     began = time.perf_counter()
-    world = BridgedWorld(case.seed, case.bridge, traced=traced) if case.bridge else World(case.plan, traced=traced)
+    world = _world_of(case, traced=traced)
     faults: Counter[str] = Counter()
     violation: Violation | None = None
     try:
         if isinstance(world, BridgedWorld):
             faults = world.strikes
-            run_through(world, case.steps)
+            bridged.run_through(world, case.steps)
+        elif isinstance(world, TakeoverWorld):
+            faults = world.strikes
+            takeover_storm.run_through(world, case.steps)
         else:
             _follow(case.plan, world, case.steps, faults)
     except Violation as found:
@@ -95,6 +108,12 @@ def _run(case: Case, *, traced: bool) -> Result:
         case, violation, world.turns, faults, world.checkers.orders_accepted, world.deaths, world.witness.last_lsn,
         world.scheduler.now_ns / NS_PER_S, time.perf_counter() - began, tuple(world.lines),
     )  # fmt: skip
+
+
+def _world_of(case: Case, *, traced: bool) -> World:
+    if case.bridge:
+        return BridgedWorld(case.seed, case.bridge, traced=traced)
+    return TakeoverWorld(case.seed, traced=traced) if case.takeover else World(case.plan, traced=traced)
 
 
 def _follow(its_plan: Plan, world: World, steps: int, faults: Counter[str]) -> None:
@@ -159,11 +178,11 @@ class _WithoutFaults(NamedTuple):
 
 def _smaller(result: Result) -> Iterator[_Shorter | _Without | _WithoutFaults]:
     steps = result.turns // result.case.plan.turns_per_step
-    if steps < result.case.steps and not result.case.bridge:
+    if steps < result.case.steps and result.case.draws_plan:
         yield _Shorter((steps + 1) / result.case.steps)
     for share in (0.25, 0.5, 0.75, 0.9):
         yield _Shorter(share)
-    if result.case.bridge:
+    if not result.case.draws_plan:
         return
     for kind in sorted(result.case.plan.kinds.union(result.faults)):
         yield _Without(kind)

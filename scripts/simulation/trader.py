@@ -147,6 +147,7 @@ class Trader(Core):
         self._next_ns = 0
         self._ask_ns = 0
         self._last = (0, 0)
+        self._term = 0
         self._incomplete = False
 
     def started(self, now: Instant) -> None:
@@ -227,7 +228,7 @@ class Trader(Core):
         hurried = not self.epoch or self.unanswered
         self._ask_ns = now.boot_ns + (ASK_AGAIN_NS if hurried else QUIET_NS)
         last = (0, 0) if self._incomplete else self._last
-        hello = Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL, *self._vigil)
+        hello = Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL, *self._vigil, term=self._term)
         self.effects.append(Send(LINK, hello))
 
     def _welcomed(self, message: Welcome) -> None:
@@ -237,7 +238,7 @@ class Trader(Core):
             self._last = (message.lsn, BEFORE_STANDING)
             self.orders.clear()
             self.fills.begin_anew()
-        self.epoch = message.epoch
+        self.epoch, self._term = message.epoch, message.term
         for number, request in sorted(self.unanswered.items()):
             again = msgspec.structs.replace(request, epoch=message.epoch)
             self.unanswered[number] = again

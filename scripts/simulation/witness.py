@@ -25,6 +25,22 @@ class DurableRecord(NamedTuple):
     record: Record
 
 
+def read_frames(data: bytes | bytearray, at: int = 0) -> tuple[list[DurableRecord], int]:
+    """The whole frames from the byte `at` on, and where they end."""
+    found: list[DurableRecord] = []
+    while len(data) - at >= HEADER_BYTES:
+        (crc, magic, size, kind, _, lsn, stamp_ns, journal_epoch, writer_epoch, number, durable, _, _, header,
+         writer) = _FRAME.unpack_from(data, at)  # fmt: skip
+        end = at + header + (size + 7 & ~7)
+        if magic != _FRAME_MAGIC or end > len(data):
+            break
+        payload = bytes(data[at + header : at + header + size])
+        record = Record(lsn, stamp_ns, kind, writer_name(writer), writer_epoch, number, journal_epoch, durable, payload)
+        found.append(DurableRecord(crc, record))
+        at = end
+    return found, at
+
+
 class _Written:
     """The bytes of one file as they were written, how far they were read as frames, and how far they are durable."""
 
@@ -46,20 +62,7 @@ class _Written:
                 at = int.from_bytes(data[12:16], "little")
             elif data[4:8] != b"FXRJ":
                 return []
-        found: list[DurableRecord] = []
-        while len(data) - at >= HEADER_BYTES:
-            (crc, magic, size, kind, _, lsn, stamp_ns, journal_epoch, writer_epoch, number, durable, _, _, header,
-             writer) = _FRAME.unpack_from(data, at)  # fmt: skip
-            end = at + header + (size + 7 & ~7)
-            if magic != _FRAME_MAGIC or end > len(data):
-                break
-            payload = bytes(data[at + header : at + header + size])
-            record = Record(
-                lsn, stamp_ns, kind, writer_name(writer), writer_epoch, number, journal_epoch, durable, payload
-            )
-            found.append(DurableRecord(crc, record))
-            at = end
-        self.read_to = at
+        found, self.read_to = read_frames(data, at)
         return found
 
 

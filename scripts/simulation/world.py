@@ -7,14 +7,16 @@ from random import Random
 import msgspec
 
 from common.actor.core import Call, Connect, Note, Publish, ReadLog, Send, Write
+from common.config import Config
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
-from common.messages import Ask, ControlAnswer, ControlRequest
+from common.messages import Ask, ControlAnswer, ControlRequest, OrderEvent, WelcomeComplete
+from common.strategy.entry import Entry
 from scripts.simulation import actors, setting
 from scripts.simulation.checkers import Checkers
-from scripts.simulation.disk import Disk, DiskFiles, Fault
+from scripts.simulation.disk import Disk, Fault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.keys import credentials_of
 from scripts.simulation.network import Pipe, TcpEnd, TcpStream, Weather
@@ -66,7 +68,7 @@ class World:
         that find everything.
         """
         self.plan = plan
-        self.config = setting.config_of(plan.venues)
+        self.config = self.config_of(plan)
         self.random = Random(f"world {plan.seed}")
         self.scheduler = Scheduler()
         self.weather = Weather(Random(f"weather {plan.seed}"))
@@ -89,7 +91,7 @@ class World:
         self._acts: dict[int, str] = {}
         self.logged_out: set[str] = set()
         self.left_out: tuple[str, str] | None = None
-        self.hosts = {name: Host(name, self.scheduler, self.random) for name in ("stack", *plan.roles.exchanges)}
+        self.hosts = {name: Host(name, self.scheduler, self.random) for name in self.host_names(plan)}
         self.witness = Witness(setting.JOURNAL_FOLDER, self.checkers.learned)
         self.checkers.witness = self.witness
         self.checkers.watch = WatchView(plan.vigils)
@@ -101,7 +103,7 @@ class World:
         }
         self.processes: dict[str, Process] = {}
         self._back_off_ns: dict[str, int] = {}
-        self._rest: dict[str, tuple[int, RestClient]] = {}
+        self._rest: dict[Process, tuple[int, RestClient]] = {}
         self._token = 0
         self._insisted_ns = 0
         for actor in self.cast():
@@ -109,9 +111,17 @@ class World:
             random = Random(f"{actor.name} {plan.seed}")
             make = self.process_type(actor.name)
             self.processes[actor.name] = make(self, actor.name, host.clock, random, actor.build, actor.bindings)
-        self._lay_wires()
+        self.lay_wires(self.processes)
 
     # ---- construction
+
+    def config_of(self, plan: Plan) -> Config:
+        """The configuration of the stack."""
+        return setting.config_of(plan.venues)
+
+    def host_names(self, plan: Plan) -> tuple[str, ...]:
+        """The machines that there are."""
+        return ("stack", *plan.roles.exchanges)
 
     def cast(self) -> Iterator[actors.Actor]:
         """Every process, in the order in which they are started."""
@@ -129,9 +139,9 @@ class World:
         """The machine that a process runs on."""
         return self.hosts.get(name, self.hosts["stack"])
 
-    def stack_files(self) -> DiskFiles:
-        """A look at the disk of the stack's machine, to be ended with `die`."""
-        return self.hosts["stack"].disk.files()
+    def disk_of(self, process: Process) -> Disk:
+        """The disk that has the journal which the process reads."""
+        return self.hosts["stack"].disk
 
     def files_for(self, process: Process) -> WatchedFiles:
         """A new life's port to its disk. Its calls can be its last, and a faulty disk fails one process."""
@@ -148,13 +158,14 @@ class World:
         process.files = files
         return files
 
-    def _lay_wires(self) -> None:
+    def lay_wires(self, processes: Mapping[str, Process]) -> None:
+        """Join each socket that connects with the one of these processes that is bound there."""
         bound: dict[str, tuple[Process, Binding]] = {}
-        for process in self.processes.values():
+        for process in processes.values():
             for binding in process.bindings:
                 if binding.role in BINDING_ROLES:
                     bound[binding.endpoint] = (process, binding)
-        for process in self.processes.values():
+        for process in processes.values():
             for binding in process.bindings:
                 if binding.role in BINDING_ROLES or binding.endpoint not in bound:
                     continue
@@ -255,25 +266,29 @@ class World:
 
     def call(self, process: Process, effect: Call) -> None:
         """See `Surroundings`: the one call of an account, or of who asks for prices, over HTTP to the exchange."""
-        venue, life = process.name.partition("@")[2], process.life
+        life = process.life
         assert isinstance(effect.argument, Ask)
         Worker(
             self._rest_client(process),
             effect.argument,
-            lambda client: self._open(f"exchange@{venue}", "rest", client, 1),
+            lambda client: self.open_rest(process, client),
             self.scheduler.after,
             lambda answer: process.finish_call(life, effect.number, answer),
         ).go_on()
 
+    def open_rest(self, process: Process, client: TcpEnd) -> TcpStream | None:
+        """A connection of the process's worker to its venue's REST side; None where it is refused."""
+        return self._open(f"exchange@{process.name.partition('@')[2]}", "rest", client, 1)
+
     def _rest_client(self, process: Process) -> RestClient:
         """That of the process's life: another begins with nothing that the one before it had asked for or waited."""
-        life, client = self._rest.get(process.name, (0, None))
+        life, client = self._rest.get(process, (0, None))
         if client is None or life != process.life:
             config = self.config.venues[process.name.partition("@")[2]]
             credentials = credentials_of(config.dialect)
             assert credentials is not None
             client = RestClient(config, credentials, process.clock.read, is_paced=self.plan.version > 6)
-            self._rest[process.name] = process.life, client
+            self._rest[process] = process.life, client
         return client
 
     def reading_takes_ns(self, process: Process) -> int:
@@ -282,7 +297,7 @@ class World:
 
     def read_log(self, process: Process, effect: ReadLog) -> Sequence[Record]:
         """See `Surroundings`. As the shell's reader does: nothing where nothing can be read yet."""
-        files = self.hosts["stack"].disk.files()
+        files = self.disk_of(process).files()
         try:
             reader = Reader(setting.JOURNAL_FOLDER, files)
             most_bytes = 2_000 if process.name in self.slow_readers else self.random.choice((2_000, 20_000, 1 << 20))
@@ -312,13 +327,21 @@ class World:
         former_ns = 0 if lived_ns > STEADY_NS else self._back_off_ns.get(process.name, 0)
         back_off = min(max(2 * former_ns, RESTART_NS), LONGEST_RESTART_NS)
         self._back_off_ns[process.name] = back_off
-        if process.name == TWIN:
+        if not self.comes_again(process, status):
             return
         delay = 0 if self.calm else self.random.randrange(back_off // 2, back_off)
         self.scheduler.after(delay, self._start_unless_held, process, process.life)
 
+    def comes_again(self, process: Process, status: int) -> bool:
+        """Whether a process that died with that status is started again."""
+        return process.name != TWIN
+
+    def may_start(self, process: Process) -> bool:
+        """Whether nobody holds the process down."""
+        return process.name not in self.holds_down
+
     def _start_unless_held(self, process: Process, life: int) -> None:
-        if not process.alive and process.life == life and process.name not in self.holds_down:
+        if not process.alive and process.life == life and self.may_start(process):
             process.start()
 
     def kill(self, name: str, text: str = "killed") -> None:
@@ -483,6 +506,14 @@ class World:
             self.trace(process.name, "answers", message.ok, message.text)
 
     # ---- watching
+
+    def check_told(self, name: str, entry: Entry, complete: WelcomeComplete) -> None:
+        """See `desk.Watch`."""
+        self.checkers.check_told(name, entry, complete)
+
+    def check_news(self, name: str, began_lsn: int, fill: OrderEvent) -> None:
+        """See `desk.Watch`."""
+        self.checkers.check_news(name, began_lsn, fill)
 
     def noted(self, process: Process, effect: Note) -> None:
         """See `Surroundings`."""

@@ -1,0 +1,92 @@
+"""Bugs of replication, of takeovers and of who is told what before the copy holds it: what takes the place of what.
+
+`planted` has their rows, beside all others.
+"""
+
+from typing import Any, Final
+
+from common.exit_status import ExitStatus
+from common.replication import following, publisher
+from common.replication.errors import Fenced
+from common.replication.publisher import Publisher
+from services.journal.core import JournalCore
+from services.orders import clients
+from services.supervisor.core import SupervisorCore
+
+REFUSED: Final = "wrong last sequence"
+
+
+def _duplicates_too(log: Any, answer: Any, expected: int) -> bool:
+    return bool(answer.stream == log.name and answer.sequence == expected + 1)
+
+
+def _refused_is_fenced(original: Any) -> Any:
+    def publish_once(self: Any, batch: Any) -> str:
+        why = str(original(self, batch))
+        if REFUSED in why:
+            raise Fenced(self.sequence + 1, batch.term, why)
+        return why
+
+    return publish_once
+
+
+def _refused_is_yes(original: Any) -> Any:
+    def publish_once(self: Any, batch: Any) -> str:
+        why = str(original(self, batch))
+        return "" if REFUSED in why else why
+
+    return publish_once
+
+
+def _whatever_is_durable(original: Any) -> Any:
+    """While this method runs, what may be told of is what the disk has."""
+
+    def act(self: Any, *arguments: Any) -> Any:
+        self._told_lsn = lambda log, lsn: lsn
+        try:
+            return original(self, *arguments)
+        finally:
+            del self._told_lsn
+
+    return act
+
+
+def _grant_at_once(original: Any) -> Any:
+    def grant(self: Any, log: Any, peer: Any, request: Any, now: Any) -> None:
+        original(self, log, peer, request, now)
+        self._commit(now)
+        for batch, offsets, done in self._committed:
+            for each in batch.grants:
+                self._grant(log, each, done.first_lsn + offsets[each.writer] + each.entry, done.stamp_ns)
+            batch.grants.clear()
+
+    return grant
+
+
+def _serve_what_is_there(original: Any) -> Any:
+    def start(self: Any, now: Any) -> None:
+        original(self, now)
+        if self._log is not None and self._copy is not None:
+            self._told_upto, self._copy.lsn = None, self._log.last_lsn
+
+    return start
+
+
+def _fence_is_damage(original: Any) -> Any:
+    def exited(self: Any, name: str, status: int, now: Any) -> None:
+        original(self, name, ExitStatus.INTEGRITY if status == ExitStatus.FENCED else status, now)
+
+    return exited
+
+
+DUPLICATE_IS_YES: Final = (
+    (publisher, "is_yes", lambda _: _duplicates_too), (following, "is_yes", lambda _: _duplicates_too)
+)  # fmt: skip
+REFUSED_IS_FENCED: Final = ((Publisher, "_try", _refused_is_fenced),)
+REFUSED_IS_YES: Final = ((Publisher, "_try", _refused_is_yes),)
+PUBLISH_UNRELEASED: Final = ((JournalCore, "_tell_committed", _whatever_is_durable),)
+REFILL_UNRELEASED: Final = ((JournalCore, "_refill", _whatever_is_durable),)
+GRANT_UNRELEASED: Final = ((JournalCore, "_epoch", _grant_at_once),)
+SERVE_UNRELEASED: Final = ((JournalCore, "started", _serve_what_is_there),)
+FENCE_LATCHES: Final = ((SupervisorCore, "exited", _fence_is_damage),)
+RESUME_PAST_END: Final = ((clients, "_is_of_what_is_lost", lambda _: lambda *arguments: False),)
