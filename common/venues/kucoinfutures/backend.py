@@ -48,8 +48,9 @@ from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_
 Row = Mapping[str, Any]
 
 OK = "200000"
-UNDECIDED = frozenset({"500000"})
-"""What says that nobody knows. A status of 500 or more says so too, whatever the code."""
+UNDECIDED = frozenset({"500000", "408000"})
+"""What says that nobody knows: an error within, and that it took too long there. A status of 500 or more says so too,
+whatever the code."""
 
 PARAMETER = "100001"
 """What is wrong with a request is told by the text alone."""

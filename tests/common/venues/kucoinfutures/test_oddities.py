@@ -92,11 +92,16 @@ def test_01_a_refusal_comes_with_status_200(raw: RawClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost", "unknown"])
-def test_02_one_code_says_that_nobody_knows(rig: Rig, raw: RawClient, kind: str) -> None:
+def test_02_a_code_says_that_nobody_knows(rig: Rig, raw: RawClient, kind: str) -> None:
     rig.world.ask("fault", kind=kind, scope="rest", count=1)
     answer, reply = raw.read("new", one(raw, "a1"))
     assert answer["code"] == "500000" and reply.verdict is Verdict.UNKNOWN
     assert (rig.at_venue("a1") is not None) is (kind == "unknown")
+
+
+def test_02_a_timeout_at_the_venue_is_no_refusal() -> None:
+    body = b'{"code":"408000","msg":"Network timeout, please try again later"}'
+    assert backend().read("new", 200, body).verdict is Verdict.UNKNOWN
 
 
 def test_03_done_does_not_say_how_an_order_ended(rig: Rig, raw: RawClient, client: FixClient) -> None:
