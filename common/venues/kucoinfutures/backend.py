@@ -360,12 +360,13 @@ _STATUSES = {"received": "0", "open": "0", "match": "1", "update": "1", "filled"
 
 
 def _pushed(row: Row) -> OrderFact:
-    """The order as it stands. What a match has cost is asked for: it is not told here."""
+    """The order as it stands. What a match has cost is asked for: it is not told here. Neither orderType nor clientOid
+    is in every push: one without a price is of a market order, and the venue's id names it, too."""
     kind, filled = str(row["type"]), decimal_field(row, "filledSize")
     status = _STATUSES[kind]
     status = "0" if status == "1" and not filled else status
-    price = decimal_field(row, "price") if row.get("orderType") == "limit" else None
+    price = decimal_field(row, "price") if row.get("price") else Decimal(0)
     return OrderFact(
         str(row.get("clientOid") or ""), name_field(row, "orderId"), name_field(row, "symbol"), status,
-        decimal_field(row, "size"), price, filled, int(row["ts"]),
+        decimal_field(row, "size"), price or None, filled, int(row["ts"]), side_of(row.get("side")),
     )  # fmt: skip

@@ -59,11 +59,11 @@ def signed(raw: RawClient, method: str, path: str, parameters: dict[str, object]
 
 
 def pushed(kind: str, **fields: Any) -> OrderFact:
-    """What our back end makes of a push, as KuCoin's own kit shows one."""
+    """What our back end makes of a push, as KuCoin's own kit shows one: without orderType and clientOid."""
     row = {
-        "symbol": SYMBOL, "orderType": "limit", "side": "buy", "orderId": "247899236673269761", "clientOid": "a1",
-        "type": kind, "status": "open", "size": "20", "filledSize": "0", "remainSize": "20", "canceledSize": "0",
-        "price": "60000", "marginMode": "CROSS", "ts": 1_767_225_600_000_000_000, **fields,
+        "symbol": SYMBOL, "side": "buy", "orderId": "247899236673269761", "type": kind, "status": "open", "size": "20",
+        "filledSize": "0", "remainSize": "20", "canceledSize": "0", "price": "60000", "marginMode": "CROSS",
+        "ts": 1_767_225_600_000_000_000, **fields,
     }  # fmt: skip
     topic = f"/contractMarket/tradeOrders:{SYMBOL}"
     push = {"type": "message", "topic": topic, "subject": "symbolOrderChange", "data": row}
@@ -137,7 +137,10 @@ def test_05_the_fee_of_a_push_is_asked_for_at_once(rig: Rig, client: FixClient) 
     (told,) = client.got
     assert (told[150], told[32], told[137], told[138]) == ("F", "4", "0.192", "USDT")
     assert len(rig.requests("recentFills")) == before + 1 and not rig.requests("v1/fills")
-    assert pushed("match", filledSize="4", tradeId="1", matchSize="4", matchPrice="60000").cum_qty == 4
+    fact = pushed("match", filledSize="4", tradeId="1", matchSize="4", matchPrice="60000")
+    assert (fact.cum_qty, fact.price, fact.side) == (D(4), D(60_000), "1"), "another would be taken for a new price"
+    assert pushed("match", filledSize="4", orderType="market", price="0").price is None
+    assert pushed("open", price="").price is None
 
 
 def test_05_an_end_waits_for_what_the_fills_cost(rig: Rig, client: FixClient) -> None:
