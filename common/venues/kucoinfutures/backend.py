@@ -90,7 +90,7 @@ _LISTS = {
 }  # fmt: skip
 """What tells what is recent, what tells all, and what is asked of the latter beside a span of time."""
 
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class KucoinFuturesBackend(TopicSockets):

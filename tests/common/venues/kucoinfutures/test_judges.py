@@ -119,6 +119,18 @@ def test_a_fault_leaves_whoever_asks_without_a_verdict(bench: Bench, kind: str, 
     assert bool(bench.client.fetch_open_orders(PERPETUAL)) is placed
 
 
+def test_a_young_order_is_hidden_while_the_fault_lasts_and_a_barred_request_is_told_so(bench: Bench) -> None:
+    client = bench.client
+    bench.served.ask("fault", kind="blind", scope="rest", count=1, ms=60_000)
+    made = client.create_order(PERPETUAL, "limit", "buy", 1, 60_000, {"clientOid": "a1", **CROSS})
+    with pytest.raises(bench.ccxt.OrderNotFound):
+        client.fetch_order(made["id"], PERPETUAL)
+    bench.served.ask("fault", kind="barred", scope="rest", count=1)
+    with pytest.raises((bench.ccxt.RateLimitExceeded, bench.ccxt.DDoSProtection)):
+        client.fetch_order(made["id"], PERPETUAL)
+    assert client.fetch_order(made["id"], PERPETUAL)["status"] == "open"
+
+
 def test_all_orders_are_cancelled(bench: Bench) -> None:
     for n in range(3):
         bench.client.create_order(PERPETUAL, "limit", "buy", 1, 60_000, {"clientOid": f"a{n}", **CROSS})

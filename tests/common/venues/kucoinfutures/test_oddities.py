@@ -104,6 +104,14 @@ def test_02_a_timeout_at_the_venue_is_no_refusal() -> None:
     assert backend().read("new", 200, body).verdict is Verdict.UNKNOWN
 
 
+def test_02_what_cannot_be_read_is_no_verdict() -> None:
+    """Nor does it take long: a number of JSON may have an exponent that no memory holds."""
+    for data in (b"[]", b'{"items":{}}', b'[{"createdAt":1e999999999}]', b'{"createdAt":1e300,"isActive":true}', b"7"):
+        for what in ("new", "cancel", "ask_order", "ask_open", "ask_fills", "ask_contracts", "ask_account", "ask_time"):
+            reply = backend().read(what, 200, b'{"code":"200000","data":%b}' % data)
+            assert reply.verdict in (Verdict.UNKNOWN, Verdict.DONE) and not reply.facts, (what, data)
+
+
 def test_03_done_does_not_say_how_an_order_ended(rig: Rig, raw: RawClient, client: FixClient) -> None:
     for name in ("a1", "a2", "a3"):
         client.order(name, qty="10")
@@ -219,6 +227,25 @@ def test_07_more_than_what_is_recent_tells_is_read_from_the_list(raw: RawClient)
     fills_of(raw, 1, now_ns + 2 * 10**9, "b3")
     told, targets = read_fills(raw, now_ns + 10**9)
     assert len(targets) == 1 and len(told) == RECENT_ROWS, "the oldest of them was before"
+
+
+def test_07_fills_of_an_order_that_has_none_of_late_are_read_from_the_list(rig: Rig, raw: RawClient) -> None:
+    fills_of(raw, 3, rig.now.wall_ns - 2 * DAY_NS, "b1")
+    fills_of(raw, 1, rig.now.wall_ns, "b2")
+    order_id = raw.read("ask_order", asked(rig, "b1"))[0]["data"]["id"]
+    page, told, targets = "", list[FillFact](), list[str]()
+    while not targets or page:
+        call = raw.backend.ask_fills_of(raw.terms("b1"), order_id, page, rig.now.wall_ns)
+        _, reply = raw.read("ask_fills_of", call)
+        told += [fact for fact in reply.facts if isinstance(fact, FillFact) and fact.order_id == order_id]
+        page, targets = reply.next_page, [*targets, call.target]
+    assert len(told) == 3 and ["recentFills" in target for target in targets] == [True, False]
+
+
+def test_08_open_orders_are_read_page_by_page(raw: RawClient) -> None:
+    body = b'{"code":"200000","data":{"currentPage":%d,"pageSize":1000,"totalNum":1500,"totalPage":2,"items":[]}}'
+    pages = [raw.backend.read("ask_open", 200, body % number).next_page for number in (1, 2)]
+    assert pages == ["2", ""] and "currentPage=2&" in raw.backend.ask_open("2", raw.rig.now.wall_ns).target
 
 
 def test_08_fills_and_ended_orders_are_listed_span_by_span(rig: Rig, raw: RawClient) -> None:
