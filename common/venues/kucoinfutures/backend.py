@@ -270,7 +270,8 @@ def _told(what: str, data: Any, call: HttpCall) -> Reply:
         mode = str(data["positionMode"])
         return Reply(Verdict.DONE if mode == ONE_WAY else Verdict.REFUSED, text=f"{HEDGED} {mode}")
     if what == "ask_contracts":
-        return Reply(Verdict.DONE, contracts={name_field(row, "symbol"): _contract(row) for row in data})
+        told = {str(row.get("symbol")): _contract(row) for row in data}
+        return Reply(Verdict.DONE, contracts={symbol: each for symbol, each in told.items() if each is not None})
     if what == "ask_order":
         return Reply(Verdict.DONE, facts=(_order(data),))
     if what == "ask_book":
@@ -279,13 +280,15 @@ def _told(what: str, data: Any, call: HttpCall) -> Reply:
             name_field(data, "symbol"), True, book_rows(data["bids"]), book_rows(data["asks"]), number, number
         )
         return Reply(Verdict.DONE, book=book)
-    read: Callable[[Row], Fact] = _fill if what in ("ask_fills", "ask_fills_of") else _order
+    is_fills = what in ("ask_fills", "ask_fills_of")
+    read: Callable[[Row], Fact] = _fill if is_fills else _order
     if isinstance(data, list):
         rows, page = data, LISTED if _is_not_all(what, data, call) else ""
     else:
         rows, page = data["items"], _page_after(what, data, call)
     # The oldest first: what contracts realise follows from the order of their fills.
-    oldest_first = rows[::-1]
+    # What the venue has made of no order is of none of ours.
+    oldest_first = [row for row in rows[::-1] if not is_fills or row.get("orderId")]
     oldest_first.sort(key=lambda row: int(row["createdAt"]))
     return Reply(Verdict.DONE, facts=tuple(map(read, oldest_first)), next_page=page)
 
@@ -293,7 +296,7 @@ def _told(what: str, data: Any, call: HttpCall) -> Reply:
 def _is_not_all(what: str, rows: Sequence[Row], call: HttpCall) -> bool:
     """Whether what is recent may not be all that was asked for."""
     if what == "ask_fills_of":
-        return not any(str(row["orderId"]) == call.note for row in rows)
+        return not any(str(row.get("orderId")) == call.note for row in rows)
     if call.note == OLD:
         return True
     return len(rows) >= RECENT_ROWS and min(int(row["createdAt"]) for row in rows) > int(call.note)
@@ -327,11 +330,15 @@ def _acted(what: str, code: str, text: str, data: Any) -> Reply:
     return Reply(Verdict.REFUSED, code, text)
 
 
-def _contract(row: Row) -> Contract:
-    """What one of it is. The multiplier of an inverse one is below 0, and one that expires has a date."""
-    kind = InstrumentKind.PERPETUAL if row.get("expireDate") is None else InstrumentKind.FUTURE
-    multiplier = abs(decimal_field(row, "multiplier"))
-    return Contract(kind, multiplier, row["isInverse"] is True, name_field(row, "settleCurrency"))
+def _contract(row: Row) -> Contract | None:
+    """What one of it is. The multiplier of an inverse one is below 0, and one that expires has a date. None where that
+    cannot be read: one of the venue's hundreds says nothing of the others."""
+    try:
+        kind = InstrumentKind.PERPETUAL if row.get("expireDate") is None else InstrumentKind.FUTURE
+        multiplier = abs(decimal_field(row, "multiplier"))
+        return Contract(kind, multiplier, row["isInverse"] is True, name_field(row, "settleCurrency"))
+    except OF_ANOTHER_FORM:
+        return None
 
 
 def _order(row: Row) -> OrderFact:

@@ -153,10 +153,14 @@ class KucoinFuturesRest(BridgedRest[Api]):
         return name_field(row, "currency"), decimal_field(row, "marginBalance") - held, held
 
     def _positions(self, ask: Ask) -> Answer:
-        """Of an account of one position in each contract: `currentQty` is below 0 where contracts were sold."""
-        rows = self.api.futuresPrivateGetPositions({"currency": SETTLED_IN})["data"]
-        held = ((name_field(row, "symbol"), decimal_field(row, "currentQty")) for row in rows)
-        return Answer(self._venue, ask, False, positions=tuple((symbol, qty) for symbol, qty in held if qty))
+        """Of an account of one position in each contract: `currentQty` is below 0 where contracts were sold. All rows
+        of a contract are what is held."""
+        held: dict[str, Decimal] = {}
+        for row in self.api.futuresPrivateGetPositions({"currency": SETTLED_IN})["data"]:
+            symbol = name_field(row, "symbol")
+            held[symbol] = held.get(symbol, Decimal(0)) + decimal_field(row, "currentQty")
+        told = tuple((symbol, qty) for symbol, qty in held.items() if qty)
+        return Answer(self._venue, ask, False, positions=told)
 
     def _clock_ns(self) -> int:
         return ms_to_ns(self.api.futuresPublicGetTimestamp()["data"])

@@ -8,6 +8,7 @@ import pytest
 
 from common.contracts import Contract, InstrumentKind
 from common.exchange.order import LIMIT, SELL, Terms
+from common.venues.backend import HttpCall, Verdict
 from common.venues.kucoinfutures import backend as futures_backend
 from common.venues.kucoinfutures.rest import open_backend
 from common.venues.registry import find_rest
@@ -111,11 +112,25 @@ def test_a_contract_that_is_not_what_it_is_configured_as_is_not_traded(
 ) -> None:
     contract = Contract(InstrumentKind.PERPETUAL, D("0.01"), False, "USDT")
     monkeypatch.setattr(futures_backend, "_contract", lambda row: contract)
-    rig = futures_rig(tmp_path)
-    rig.pass_time(2)
-    wrong = str(rig.core.status(rig.now)["wrong_account"])
-    assert "configured are linear contracts of 0.001, settled in USDT, the venue has linear contracts of 0.01" in wrong
-    assert words(FixClient(rig).order("a1", qty="10")) == [("8", "8")]
+    client = FixClient(futures_rig(tmp_path).live())
+    assert words(client.order("a1", qty="10")) == [("8", "8")]
+    wrong = "configured are linear contracts of 0.001, settled in USDT, the venue has linear contracts of 0.01"
+    assert wrong in client.got[-1][58]
+
+
+def test_what_the_venue_has_filled_of_no_order_of_ours_moves_the_position_all_the_same(
+    rig: Rig, client: FixClient
+) -> None:
+    engine = rig.world.core.venue.engine
+    engine.place(Terms("desk", "desk", "byhand", SYMBOL, SELL, LIMIT, D(7), D(60_000)), rig.now)
+    client.got.clear()
+    rig.stranger("1", "7", "60000")
+    rig.pass_time(31, step_s=0.5)
+    (told,) = [each for each in client.got if each.get(150) == "F"]
+    assert (told[54], told[32], told[31], told[55]) == ("2", "7", "60000", SYMBOL)
+    body = b'{"code":"200000","data":[{"tradeId":"1","createdAt":1,"orderId":null}]}'
+    reply = rig.backend.read("ask_fills", 200, body, HttpCall("GET", "/api/v1/recentFills", note="0"))
+    assert reply.verdict is Verdict.DONE and reply.facts == ()
 
 
 def test_what_is_settled_in_another_asset_is_not_opened() -> None:

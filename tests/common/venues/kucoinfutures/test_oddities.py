@@ -356,8 +356,11 @@ def test_14_what_expires_or_is_inverse_is_another_contract(raw: RawClient) -> No
     row = raw.call(raw.backend.ask_contracts())[1]["data"][0]
 
     def told(**fields: object) -> object:
-        body = msgspec.json.encode({"code": "200000", "data": [{**row, **fields}]})
-        return raw.backend.read("ask_contracts", 200, body).contracts[SYMBOL]
+        unread = {"symbol": "NEWUSDTM", "multiplier": None}
+        body = msgspec.json.encode({"code": "200000", "data": [{**row, **fields}, unread]})
+        found = raw.backend.read("ask_contracts", 200, body).contracts
+        assert list(found) == [SYMBOL]
+        return found[SYMBOL]
 
     assert told() == CONTRACT and told(expireDate=1_800_000_000_000) != CONTRACT
     assert told(isInverse=True, multiplier=-1) != CONTRACT and told(multiplier=0.01) != CONTRACT
