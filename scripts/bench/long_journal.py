@@ -5,7 +5,7 @@ then filled. At the end no order is open and the sessions' numbers were set to 1
 takes the desk up where the journal ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,13 +52,14 @@ MARK_NS = 100 * NS_PER_MS
 class Desk:
     """Makes the records of one order after the other."""
 
-    def __init__(self, wall_ns: int) -> None:
-        """`wall_ns`: the stamp of the next batch."""
+    def __init__(self, wall_ns: int, venues: Sequence[str] = VENUES) -> None:
+        """`wall_ns`: the stamp of the next batch. `venues`: where the desk trades, some of those of VENUES."""
         self.stamp_ns = wall_ns
         self.number = 0
         self._attempts = 0
-        self._out = dict.fromkeys(VENUES, 0)
-        self._in = dict.fromkeys(VENUES, 0)
+        self._venues = venues
+        self._out = dict.fromkeys(venues, 0)
+        self._in = dict.fromkeys(venues, 0)
         self._executions = 0
 
     def connected(self, venue: str) -> list[Payload]:
@@ -81,7 +82,7 @@ class Desk:
         """The venue and the records of the next order's life."""
         self.number += 1
         number = self.number
-        venue = VENUES[number % 10 > 6]
+        venue = self._venues[(number % 10 > 6) % len(self._venues)]
         symbol, base, price = SYMBOLS[number % 2]
         side: Side = "1" if number % 4 < 2 else "2"
         new = NewOrder(
@@ -191,12 +192,19 @@ class Desk:
         return SessionChanged(venue, generation, 1, state, self._out[venue] + 1, self._in[venue] + 1)
 
 
-def write_long_journal(folder: Path, records: int, wall_ns: int, segment_bytes: int = SEGMENT_BYTES) -> int:
+def write_long_journal(
+    folder: Path,
+    records: int,
+    wall_ns: int,
+    segment_bytes: int = SEGMENT_BYTES,
+    *,
+    venues: Sequence[str] = VENUES,
+) -> int:
     """Write about so many records into a new journal, the last stamped `wall_ns` at most; returns how many."""
-    desk = Desk(wall_ns - records * STEP_NS)
+    desk = Desk(wall_ns - records * STEP_NS, venues)
     log = Log.open(folder, OsFiles(), wall_ns=desk.stamp_ns, segment_bytes=segment_bytes, durability="process")
     writer = _Writer(log)
-    for venue in VENUES:
+    for venue in venues:
         writer.add(venue, desk.connected(venue))
     while log.last_lsn < records:
         for _ in range(BATCH_ORDERS):
@@ -205,7 +213,7 @@ def write_long_journal(folder: Path, records: int, wall_ns: int, segment_bytes: 
         desk.stamp_ns = log.last_stamp_ns + STEP_NS
         if not log.room_ahead:
             log.prepare_next_segment()
-    for venue in VENUES:
+    for venue in venues:
         writer.add(venue, desk.numbers_set(venue))
     writer.commit(log.last_stamp_ns + STEP_NS)
     log.close()

@@ -10,6 +10,7 @@ from scripts.bench.floor import measure_floor
 from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
 from scripts.bench.session import measure_session
 from scripts.bench.start import measure_start
+from scripts.bench.takeover import measure_takeover
 from scripts.cli.bench_codec import codec
 from scripts.cli.bench_desk import desk, past
 from scripts.cli.bench_journal import journal
@@ -127,6 +128,26 @@ def start(records: int, as_json: bool) -> None:
         f"  without            {figures.without_s:>8.1f}",
         f"  an empty journal   {figures.empty_s:>8.1f}",
         f"one round of snapshots of all of it, beside the running stack: {figures.snapshots_s:.1f} s",
+    )
+    show(figures._asdict(), lines, as_json=as_json)
+
+
+@bench.command()
+@click.option("--records", default=1_000_000, show_default=True, help="Records of the journal.")
+@AS_JSON
+def takeover(records: int, as_json: bool) -> None:
+    """Time from `takeover --yes` on a warm standby to the venue's yes to Logon(A), with a long journal."""
+    try:
+        figures = measure_takeover(records)
+    except StackFailed as error:
+        raise CommandError(str(error)) from error
+    lines = (
+        f"a journal of {figures.records:,} records, {figures.journal_bytes / 1e6:,.0f} MB; the standby held it after "
+        f"{figures.copied_s:.1f} s and was warm after {figures.warm_s:.1f} s",
+        f"the first host killed, {figures.unfolded:,} records beyond the snapshots; seconds from `takeover --yes`",
+        f"  until it had ended        {figures.takeover_s:>8.1f}",
+        f"  until Logon(A) was taken  {figures.logon_s:>8.1f}",
+        f"  until READY               {figures.ready_s:>8.1f}",
     )
     show(figures._asdict(), lines, as_json=as_json)
 

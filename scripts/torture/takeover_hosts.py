@@ -117,9 +117,10 @@ def processes_of(host: HostStack) -> list[int]:
 class Scene:
     """The venue's host, the desk's two, and the servers. The first host is up and copied when it begins."""
 
-    def __init__(self, folder: Path, mode: str) -> None:
-        """Everything is under `folder`; `mode` is that of the copy."""
+    def __init__(self, folder: Path, mode: str, *, ready_s: float = READY_S) -> None:
+        """Everything is under `folder`; `mode` is that of the copy. The first host is up within `ready_s`."""
         self.folder = folder
+        self._ready_s = ready_s
         self.servers = NatsServers(folder / "nats", 3 if mode == "quorum" else 1)
         ports, relays = own_ports(), free_ports(3)
         self.tap = Tap(int(ports[f"FIXRING__{VENUE.upper()}__FIX__PORT"]))
@@ -161,14 +162,14 @@ class Scene:
             self.venues.start()
             self.first.start()
             self._make_stream()
-            self.first.wait_ready()
+            self.first.wait_ready(self._ready_s)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
 
     def _make_stream(self) -> None:
-        until_s = time.monotonic() + READY_S
+        until_s = time.monotonic() + self._ready_s
         while "journal_id" not in (told := status_of(self.first, "journal")):
             if time.monotonic() > until_s:
                 raise StackFailed(f"no journal; see {self.first.output}")
