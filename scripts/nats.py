@@ -1,5 +1,6 @@
 """NATS servers of one's own, on free ports of the loopback, each with a folder: for tests, and to measure with."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,10 +11,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from common.actor.control import NoAnswer, NotRunning
 from common.actor.parent import die_with
+from common.config import ReplicationMode
 from common.replication.message import MAX_PAYLOAD_BYTES
-from common.replication.nats_stream import NatsAddress
-from scripts.stack import free_ports
+from common.replication.nats_stream import NatsAddress, NatsStream, address_of
+from scripts.stack import PrivateStack, StackFailed, free_ports
 
 UP_S = 20.0
 POLL_S = 0.02
@@ -52,6 +55,12 @@ class NatsServers:
     def monitors(self) -> list[str]:
         """Where each tells how it is set up."""
         return [f"http://127.0.0.1:{port}" for port in self._monitors]
+
+    def overrides(self, mode: ReplicationMode) -> dict[str, str]:
+        """What has a stack copy its journal to them in that mode: FIXRING__... variables."""
+        values = {"MODE": mode.value, "SERVERS": json.dumps(self.urls), "MONITORS": json.dumps(self.monitors),
+                  "REPLICAS": str(len(self._ports))}  # fmt: skip
+        return {f"FIXRING__REPLICATION__{key}": value for key, value in values.items()}
 
     def address(self) -> NatsAddress:
         """What a `NatsStream` is made with."""
@@ -114,3 +123,24 @@ class NatsServers:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def make_stream(stack: PrivateStack, within_s: float) -> None:
+    """Make the stream of a stack that was started, as soon as its journal says who it is. Raises StackFailed."""
+    until_s = time.monotonic() + within_s
+    while not (identity := _identity(stack)):
+        if time.monotonic() > until_s:
+            raise StackFailed(f"no journal; see {stack.output}")
+        time.sleep(POLL_S)
+    stream = NatsStream(address_of(stack.config), identity)
+    try:
+        stream.make()
+    finally:
+        stream.close()
+
+
+def _identity(stack: PrivateStack) -> str:
+    try:
+        return str(stack.ask("journal", "status").get("journal_id", ""))
+    except (NotRunning, NoAnswer):
+        return ""

@@ -16,6 +16,7 @@ import msgspec
 import zmq
 
 from common.actor.control import ask
+from common.config import ReplicationMode
 from common.messages import (
     PROTOCOL,
     CancelRequest,
@@ -33,7 +34,8 @@ from common.messages import (
 )
 from scripts.bench.figures import Figures, percentiles_us
 from scripts.bench.floor import GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL
-from scripts.stack import PrivateStack
+from scripts.nats import NatsServers, make_stream
+from scripts.stack import READY_S, PrivateStack
 
 VENUE = "generic"
 SYMBOL = "BTCUSDT"
@@ -160,12 +162,37 @@ def measure_ring(orders: int, window: int, *, durable: bool) -> Figures:
         tempfile.TemporaryDirectory(prefix="fixring-ring-") as folder,
         PrivateStack(Path(folder), {**ROOMY, **durability}) as stack,
     ):
-        taker = Taker(stack)
+        return measure_stack(stack, orders, window)
+
+
+def measure_copied(mode: ReplicationMode, orders: int, window: int) -> Figures:
+    """The same of a stack whose journal is copied in that mode, durable in each: to one NATS server, or with "quorum"
+    to three, on this machine."""
+    if mode is ReplicationMode.LOCAL:
+        return measure_ring(orders, window, durable=True)
+    count = 3 if mode is ReplicationMode.QUORUM else 1
+    with (
+        tempfile.TemporaryDirectory(prefix="fixring-copied-") as folder,
+        NatsServers(Path(folder) / "nats", count) as servers,
+    ):
+        stack = PrivateStack(Path(folder), {**ROOMY, **servers.overrides(mode)})
         try:
-            trips_ns = list(_round_trips(taker, orders + WARM_UP_ORDERS))[WARM_UP_ORDERS:]
-            return Figures(percentiles_us(trips_ns), measure_rate(taker, orders * 10, window))
+            stack.start()
+            make_stream(stack, READY_S)
+            stack.wait_ready()
+            return measure_stack(stack, orders, window)
         finally:
-            taker.close()
+            stack.__exit__()
+
+
+def measure_stack(stack: PrivateStack, orders: int, window: int) -> Figures:
+    """Round trips and rate, as `measure_ring`, of a stack that is ready."""
+    taker = Taker(stack)
+    try:
+        trips_ns = list(_round_trips(taker, orders + WARM_UP_ORDERS))[WARM_UP_ORDERS:]
+        return Figures(percentiles_us(trips_ns), measure_rate(taker, orders * 10, window))
+    finally:
+        taker.close()
 
 
 def _round_trips(taker: Taker, orders: int) -> Iterator[int]:

@@ -4,10 +4,11 @@ import statistics
 
 import click
 
+from common.config import ReplicationMode
 from scripts.bench.bridge import measure_long_start, measure_trips
 from scripts.bench.figures import Figures
 from scripts.bench.floor import measure_floor
-from scripts.bench.ring import BenchFailed, measure_memory, measure_ring
+from scripts.bench.ring import BenchFailed, measure_copied, measure_memory, measure_ring
 from scripts.bench.session import measure_session
 from scripts.bench.start import measure_start
 from scripts.bench.takeover import measure_takeover
@@ -18,6 +19,7 @@ from scripts.cli.bench_shown import AS_JSON, show
 from scripts.cli.bench_venues import venues
 from scripts.cli.bridge import VENUE
 from scripts.cli.errors import CommandError
+from scripts.nats import NoServer
 from scripts.stack import StackFailed
 
 ORDERS = click.option(
@@ -82,6 +84,30 @@ def ring(orders: int, window: int, runs: int, durability: str, as_json: bool) ->
         f"{'ratio':12}{p50_ratio:>10.2f}{'':20}{rate_ratio:>12.3f}",
     )
     show({**document, "runs": runs, "durability": durability}, lines, as_json=as_json)
+
+
+@bench.command()
+@ORDERS
+@WINDOW
+@RUNS
+@AS_JSON
+def replication(orders: int, window: int, runs: int, as_json: bool) -> None:
+    """The real stack with its journal copied in each of the three modes, one after the other, beside no copy.
+
+    The servers of the copy are on this machine and sync every message: they take from the stack what elsewhere they
+    would not.
+    """
+    measured: dict[str, list[Figures]] = {mode.value: [] for mode in ReplicationMode}
+    try:
+        for _ in range(runs):
+            for mode in ReplicationMode:
+                measured[mode.value].append(measure_copied(mode, orders, window))
+    except (BenchFailed, StackFailed, NoServer) as error:
+        raise CommandError(str(error)) from error
+    medians = {mode: _median(figures) for mode, figures in measured.items()}
+    lines = [f"medians of {runs} runs, durability disk, {window} orders under way for the rate", _RING_HEAD]
+    lines += [_line(mode, figures) for mode, figures in medians.items()]
+    show({"runs": runs, **{mode: _document(each) for mode, each in medians.items()}}, lines, as_json=as_json)
 
 
 @bench.command()

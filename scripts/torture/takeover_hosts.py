@@ -11,19 +11,17 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask, is_running
-from common.config import CHECKOUT, SERVED_VENUES, STACK_FILE, Kind
+from common.config import CHECKOUT, SERVED_VENUES, STACK_FILE, Kind, ReplicationMode
 from common.link_keys import make_link_keys, roles_of
-from common.replication.nats_stream import NatsStream, address_of
 from scripts.hosts import KEYS, LOOPBACK, HostStack
-from scripts.nats import NatsServers
-from scripts.stack import POLL_S, READY_S, StackFailed, free_ports, own_ports
+from scripts.nats import NatsServers, make_stream
+from scripts.stack import READY_S, free_ports, own_ports
 
 VENUE: Final = "generic"
 VENUES: Final = "venues"
@@ -125,10 +123,7 @@ class Scene:
         ports, relays = own_ports(), free_ports(3)
         self.tap = Tap(int(ports[f"FIXRING__{VENUE.upper()}__FIX__PORT"]))
         shared = {
-            **ports, SERVED_VENUES: VENUE, "FIXRING__REPLICATION__MODE": mode,
-            "FIXRING__REPLICATION__SERVERS": json.dumps(self.servers.urls),
-            "FIXRING__REPLICATION__MONITORS": json.dumps(self.servers.monitors),
-            "FIXRING__REPLICATION__REPLICAS": str(3 if mode == "quorum" else 1),
+            **ports, SERVED_VENUES: VENUE, **self.servers.overrides(ReplicationMode(mode)),
             f"FIXRING__{VENUE.upper()}__FIX__HEART_BT_INT_S": str(HEART_BT_INT_S),
         }  # fmt: skip
         shared |= {f"FIXRING__{key}": "false" for key in OFF}
@@ -161,24 +156,12 @@ class Scene:
             self.tap.start()
             self.venues.start()
             self.first.start()
-            self._make_stream()
+            make_stream(self.first, self._ready_s)
             self.first.wait_ready(self._ready_s)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
-
-    def _make_stream(self) -> None:
-        until_s = time.monotonic() + self._ready_s
-        while "journal_id" not in (told := status_of(self.first, "journal")):
-            if time.monotonic() > until_s:
-                raise StackFailed(f"no journal; see {self.first.output}")
-            time.sleep(POLL_S)
-        stream = NatsStream(address_of(self.first.config), str(told["journal_id"]))
-        try:
-            stream.make()
-        finally:
-            stream.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+import pytest
 from click.testing import CliRunner
 
 from scripts.cli.bench import bench
@@ -27,6 +28,13 @@ def test_a_durable_session_makes_its_trips_beside_a_bare_one_and_a_file_store() 
 def test_the_floor_ends_each_order_with_its_second_report() -> None:
     figures = document("floor", "--orders", "5", "--window", "3", "--durability", "process")
     assert set(figures["round_trip_us"]) == {"p50", "p99", "p999"}
+
+
+@pytest.mark.torture
+def test_the_stack_makes_its_trips_and_its_rate_in_each_mode_of_the_copy() -> None:
+    figures = document("replication", "--orders", "5", "--window", "3", "--runs", "1")
+    modes: dict[str, Any] = {mode: figures[mode] for mode in ("local", "async", "quorum")}
+    assert all(each["round_trip_us"]["p50"] > 0 and each["orders_per_s"] > 0 for each in modes.values())
 
 
 def test_the_head_line_names_the_interpreter() -> None:
