@@ -14,6 +14,7 @@ from types import TracebackType
 from common.actor.control import NoAnswer, NotRunning
 from common.actor.parent import die_with
 from common.config import ReplicationMode
+from common.replication.errors import Away
 from common.replication.message import MAX_PAYLOAD_BYTES
 from common.replication.nats_stream import NatsAddress, NatsStream, address_of
 from scripts.stack import PrivateStack, StackFailed, free_ports
@@ -126,7 +127,8 @@ class NatsServers:
 
 
 def make_stream(stack: PrivateStack, within_s: float) -> None:
-    """Make the stream of a stack that was started, as soon as its journal says who it is. Raises StackFailed."""
+    """Make the stream of a stack that was started, as soon as its journal says who it is and the servers, which need
+    some seconds to find a leader, take it. Raises StackFailed."""
     until_s = time.monotonic() + within_s
     while not (identity := _identity(stack)):
         if time.monotonic() > until_s:
@@ -134,7 +136,14 @@ def make_stream(stack: PrivateStack, within_s: float) -> None:
         time.sleep(POLL_S)
     stream = NatsStream(address_of(stack.config), identity)
     try:
-        stream.make()
+        while True:
+            try:
+                stream.make()
+                return
+            except Away as error:
+                if time.monotonic() > until_s:
+                    raise StackFailed(f"no stream: {error}") from error
+                time.sleep(POLL_S)
     finally:
         stream.close()
 
