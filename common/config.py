@@ -962,8 +962,9 @@ class CredentialsConfig(Section, frozen=True, kw_only=True):
 
     `kind`: What the files hold; may be left out where the venue takes one kind only. An "ed25519" or "rsa" key has
     `api_key_file` and `private_key_file`; "ed25519_account" these two and `account_file`; "hmac" `api_key_file` and
-    `secret_file`; "hmac_passphrase" these two and `passphrase_file`; "password" `username_file` and `password_file`;
-    "password_hmac" these two, `account_file`, and for REST `api_key_file` and `secret_file`.
+    `secret_file`; "hmac_passphrase" these two and `passphrase_file`; "hmac_account" these two and `account_file`;
+    "password" `username_file` and `password_file`; "password_hmac" these two, `account_file`, and for REST
+    `api_key_file` and `secret_file`.
     `api_key_file`: The file that holds the API key as text.
     `private_key_file`: The file that holds the private key as PEM.
     `secret_file`: The file that holds the secret as the venue gave it.

@@ -55,6 +55,12 @@ class HmacPassphrase(Credentials, frozen=True):
     passphrase: str
 
 
+class HmacAccount(HmacSecret, frozen=True):
+    """The same with the venue's own name of the account."""
+
+    account: str
+
+
 class Password(Credentials, frozen=True):
     """A name and a password, sent as they are."""
 
@@ -79,6 +85,7 @@ KINDS: dict[CredentialKind, type[Credentials]] = {
     CredentialKind.RSA: RsaKey,
     CredentialKind.HMAC: HmacSecret,
     CredentialKind.HMAC_PASSPHRASE: HmacPassphrase,
+    CredentialKind.HMAC_ACCOUNT: HmacAccount,
     CredentialKind.PASSWORD: Password,
     CredentialKind.PASSWORD_HMAC: PasswordHmac,
     CredentialKind.ED25519_ACCOUNT: Ed25519Account,

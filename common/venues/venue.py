@@ -17,6 +17,7 @@ class CredentialKind(StrEnum):
     RSA = "rsa"
     HMAC = "hmac"
     HMAC_PASSPHRASE = "hmac_passphrase"
+    HMAC_ACCOUNT = "hmac_account"
     PASSWORD = "password"
     PASSWORD_HMAC = "password_hmac"
     ED25519_ACCOUNT = "ed25519_account"
@@ -27,6 +28,7 @@ CREDENTIAL_FILES: dict[CredentialKind, tuple[str, ...]] = {
     CredentialKind.RSA: ("api_key_file", "private_key_file"),
     CredentialKind.HMAC: ("api_key_file", "secret_file"),
     CredentialKind.HMAC_PASSPHRASE: ("api_key_file", "secret_file", "passphrase_file"),
+    CredentialKind.HMAC_ACCOUNT: ("api_key_file", "secret_file", "account_file"),
     CredentialKind.PASSWORD: ("username_file", "password_file"),
     CredentialKind.ED25519_ACCOUNT: ("api_key_file", "private_key_file", "account_file"),
     CredentialKind.PASSWORD_HMAC: ("username_file", "password_file", "account_file", "api_key_file", "secret_file"),

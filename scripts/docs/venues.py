@@ -12,6 +12,7 @@ KINDS = {
     CredentialKind.RSA: "An API key, and an RSA private key as unencrypted PEM.",
     CredentialKind.HMAC: "An API key, and the secret that the venue gave with it.",
     CredentialKind.HMAC_PASSPHRASE: "An API key, its secret, and the passphrase that goes with them.",
+    CredentialKind.HMAC_ACCOUNT: "An API key, its secret, and the account's name.",
     CredentialKind.PASSWORD: "A name and a password.",
     CredentialKind.PASSWORD_HMAC: "A name, a password and the account's name; for REST, an API key and its secret.",
 }

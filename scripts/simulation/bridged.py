@@ -36,7 +36,7 @@ OPEN_NS = 5 * NS_PER_S
 VICTIMS = {"bridge": "bridge@", "session": "session@", "venue": "exchange@"}
 """Whom a strike kills, where it is not the journal: of the venue."""
 
-VENUES = ("bitget", "gateio", "kucoin", "kucoinfutures", "okx")
+VENUES = ("bitget", "gateio", "gateiofutures", "kucoin", "kucoinfutures", "okx")
 """Those behind a bridge that `configs` has."""
 
 STEPS_A_STRIKE = 160

@@ -7,13 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.exchange.settings import Key
-from common.venues.credentials import Credentials, Ed25519Key, HmacPassphrase, HmacSecret, RsaKey
+from common.venues.credentials import Credentials, Ed25519Key, HmacAccount, HmacPassphrase, HmacSecret, RsaKey
 from common.venues.registry import find_profile
 from common.venues.venue import CredentialKind
 from services.exchange.configured import ACCOUNT
 
 API_KEY = "simulated"
 PASSPHRASE = "simulated"
+ACCOUNT_ID = "4711"
 _P = (
     "e2b4adf349d78db7aaaa63c0655435cf2e9ce953e3348f46e5cf6d22b3fcdd344fa9b8683d1544f7841783328782adab"
     "55059e32f95fc4356de993ae85f43433e0e8243120cdae7c116e4a671b0cfeec530e5c9ff8cca94924bb28ee3132038c"
@@ -55,6 +56,10 @@ _HELD: dict[CredentialKind, tuple[Credentials, Key]] = {
     ),
     CredentialKind.HMAC: (
         HmacSecret(API_KEY, _SECRET), Key(api_key=API_KEY, account=ACCOUNT, secret=_SECRET),
+    ),
+    CredentialKind.HMAC_ACCOUNT: (
+        HmacAccount(API_KEY, _SECRET, ACCOUNT_ID),
+        Key(api_key=API_KEY, account=ACCOUNT, secret=_SECRET, account_id=ACCOUNT_ID),
     ),
     CredentialKind.HMAC_PASSPHRASE: (
         HmacPassphrase(API_KEY, _SECRET, PASSPHRASE),

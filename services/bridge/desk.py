@@ -172,6 +172,10 @@ class Desk:
             return "TimeInForce(59) is not served"
         if terms.reduce_only and terms.symbol not in self._contracts:
             return "ExecInst(18)=E is for contracts"
+        return self._unfit(terms)
+
+    def _unfit(self, terms: BridgedTerms) -> str:
+        """What is wrong with quantity and price, of a new order or of an amendment."""
         if terms.order_qty <= 0 or (terms.price is not None and terms.price <= 0):
             return NOT_ABOVE_0
         return self._backend.why_not(terms)
@@ -210,12 +214,11 @@ class Desk:
             why_not = "an order without a price is not amended"
         if not why_not and (wanted.symbol, wanted.side) != (order.terms.symbol, order.terms.side):
             why_not = "Symbol(55) and Side(54) are not the order's"
-        if not why_not and (wanted.order_qty <= 0 or (wanted.price is not None and wanted.price <= 0)):
-            why_not = NOT_ABOVE_0
+        terms = structs.replace(order.terms, order_qty=wanted.order_qty, price=wanted.price)
+        why_not = why_not or self._unfit(terms)
         if why_not:
             self._refuse(client, request, order, OTHER, why_not, now)
             return
-        terms = structs.replace(order.terms, order_qty=wanted.order_qty, price=wanted.price)
         self._take(client, request, terms, now, kind="G", by_ns=by_ns, orig=order.cl_ord_id)
         self.errands.append(Errand("G", order.venue_id, request.text(11), by_ns))
 

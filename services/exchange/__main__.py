@@ -18,6 +18,7 @@ from common.key_files import read_credentials
 from common.venues.credentials import (
     Ed25519Account,
     Ed25519Key,
+    HmacAccount,
     HmacPassphrase,
     HmacSecret,
     Password,
@@ -48,6 +49,8 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
         case Ed25519Account(api_key=api_key, account=account_id):
             public_key = _public_key(config.paths.public_key(account.name))
             return (Key(api_key=api_key, account=its, public_key=public_key, account_id=account_id),)
+        case HmacAccount(api_key=api_key, secret=secret, account=account_id):
+            return (Key(api_key=api_key, account=its, secret=secret, account_id=account_id),)
         case HmacSecret(api_key=api_key, secret=secret):
             return (Key(api_key=api_key, account=its, secret=secret),)
         case HmacPassphrase(api_key=api_key, secret=secret, passphrase=passphrase):

@@ -4,6 +4,8 @@ Source: Gate APIv4 documentation, REST and WebSocket v4, as stored 2025-11-25. C
 nothing else. Failures are an HTTP status with a label, which decides. A new order and an amendment carry
 x-gate-exptime, after which, by the venue's clock, they are refused. Our id, `text`, finds an order only while it is
 open: what has ended is found by the venue's own id, or in the list of what has ended.
+
+What the venue's futures have in common with spot is written here once: `common/venues/gateiofutures` inherits it.
 """
 
 import hashlib
@@ -63,20 +65,19 @@ MOST_NS = 29 * 24 * 3600 * NS_PER_S
 ACCOUNT = {"account": "spot"}
 CLASSIC = 1
 NOT_CLASSIC = "the API key is of a unified account, and the bridge trades classic ones: use a key of one"
-ORDERS, TRADES = "spot.orders", "spot.usertrades"
-BOOKS, PUBLIC_TRADES = "spot.obu", "spot.trades"
 BOOK_DEPTH = "400"
 STATES = {"open": "0", "closed": "2", "cancelled": "4"}
 _ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
 _SIDES = {"1": "buy", "2": "sell"}
 _TIMES_IN_FORCE = {"1": "gtc", "3": "ioc", "4": "fok"}
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class GateioBackend:
-    """A `Backend`."""
+    """A `Backend`. `area` is what the names of channels begin with."""
 
+    area = "spot"
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path = "/"
@@ -100,6 +101,24 @@ class GateioBackend:
             return Limit(what, 200, NS_PER_S)
         return Limit("my_trades" if what.startswith("ask_fills") else what, 200, 10 * NS_PER_S)
 
+    # ---- how the area is written
+
+    def name_of(self, symbol: str) -> str:
+        """What the venue calls a symbol of ours."""
+        return symbol
+
+    def symbol_of(self, name: str) -> str:
+        """Our symbol of what the venue calls so."""
+        return name
+
+    def spot_order(self, row: Row) -> Row:
+        """An order of the area as one of spot is written."""
+        return row
+
+    def spot_fill(self, row: Row) -> Row:
+        """A fill of the area likewise."""
+        return row
+
     def takes_id(self, text: str) -> bool:
         """What may follow "t-" in `text`."""
         return _ID.fullmatch(text) is not None
@@ -117,18 +136,18 @@ class GateioBackend:
     def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
         """See `Backend`."""
         asked = {
-            "text": _text(terms), "currency_pair": terms.symbol, **ACCOUNT, "side": _SIDES[terms.side],
+            "text": text_of(terms), "currency_pair": terms.symbol, **ACCOUNT, "side": _SIDES[terms.side],
             "type": "market" if terms.price is None else "limit", "amount": plain(terms.order_qty),
             "time_in_force": "poc" if terms.post_only else _TIMES_IN_FORCE[terms.time_in_force],
         }  # fmt: skip
         asked |= {} if terms.price is None else {"price": plain(terms.price)}
-        return _by(self._sign("POST", "orders", asked, wall_ns), last_venue_ns)
+        return by_last_moment(self._sign("POST", "orders", asked, wall_ns), last_venue_ns)
 
     def amend(self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int) -> HttpCall:
         """See `Backend`: whoever tells of the order afterwards tells `request_id` with it."""
         asked = {**_named(terms, ""), "amount": plain(terms.order_qty), "amend_text": request_id}
         asked |= {} if terms.price is None else {"price": plain(terms.price)}
-        return _by(self._sign("PATCH", "orders/{order_id}", asked, wall_ns), last_venue_ns)
+        return by_last_moment(self._sign("PATCH", "orders/{order_id}", asked, wall_ns), last_venue_ns)
 
     def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
         """See `Backend`."""
@@ -145,11 +164,11 @@ class GateioBackend:
     def ask_ended(self, terms: BridgedTerms, since_ns: int, page: str, wall_ns: int) -> HttpCall:
         """See `Backend`."""
         asked = {"currency_pair": terms.symbol, "status": "finished", **ACCOUNT, **_page(page, ORDERS_PAGE)}
-        return self._sign("GET", "orders", asked | _span(since_ns, wall_ns), wall_ns)
+        return self._sign("GET", "orders", asked | span(since_ns, wall_ns), wall_ns)
 
     def ask_fills(self, since_ns: int, page: str, wall_ns: int) -> HttpCall:
         """See `Backend`: the span is one of the ends of orders, so the fills of those that are open may be left out."""
-        asked = {**_page(page, FILLS_PAGE), **ACCOUNT} | _span(since_ns, wall_ns)
+        asked = {**_page(page, FILLS_PAGE), **ACCOUNT} | span(since_ns, wall_ns)
         return self._sign("GET", "my_trades", asked, wall_ns)
 
     def ask_fills_of(self, terms: BridgedTerms, order_id: str, page: str, wall_ns: int) -> HttpCall:
@@ -183,48 +202,88 @@ class GateioBackend:
                 return _failed(what, status, str(told["label"]), str(told.get("message") or ""))
             if status not in DONE_STATUSES:
                 return Reply(Verdict.UNKNOWN, str(status), "")
-            return _told(what, told, call)
+            return self.told(what, told, call)
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
+
+    def told(self, what: str, told: Any, call: HttpCall) -> Reply:
+        """What was done, or told of what was asked. Raises what reading raises where it has another form."""
+        if what == "ask_time":
+            return Reply(Verdict.DONE, venue_ns=ms_to_ns(told["server_time"]))
+        if what == "arm":
+            return Reply(Verdict.DONE, text=str(told["triggerTime"]))
+        if what == "ask_account":
+            mode = told["key"]["mode"]
+            return Reply(Verdict.DONE) if mode == CLASSIC else Reply(Verdict.REFUSED, str(mode), NOT_CLASSIC)
+        if what == "new":
+            # How far it came is told by pushes, with its trades; of the answer only that the venue has it.
+            return Reply(Verdict.DONE, order_id=name_field(told, "id"))
+        if what in ("amend", "cancel", "ask_order"):
+            return Reply(Verdict.DONE, order_id=name_field(told, "id"), facts=tuple(self._order_facts(told)))
+        rows, page = self.paged(what, told, call)
+        if what.startswith("ask_fills"):
+            return Reply(Verdict.DONE, facts=tuple(_fill(self.spot_fill(row)) for row in rows), next_page=page)
+        return Reply(Verdict.DONE, facts=tuple(_order(self.spot_order(row)) for row in rows), next_page=page)
+
+    def paged(self, what: str, told: Any, call: HttpCall) -> tuple[list[Row], str]:
+        """The rows of a page, and which one follows, "" for none."""
+        if what == "ask_open":
+            rows = [row for pair in told for row in pair["orders"]]
+            is_full = any(len(pair["orders"]) >= ORDERS_PAGE for pair in told)
+        else:
+            rows, is_full = list(told), len(told) >= (ORDERS_PAGE if what == "ask_ended" else FILLS_PAGE)
+        return rows, str(number_asked(call, "page") + 1) if is_full else ""
+
+    def _order_facts(self, told: Row) -> list[Fact]:
+        """The order, and before it that the amendment which it names was carried out."""
+        row = self.spot_order(told)
+        order, amended = _order(row), str(row.get("amend_text") or "-")
+        done = [] if amended == "-" else [AmendFact(order.venue_id, amended, True, "")]
+        return [*done, order]
 
     # ---- the private WebSocket
 
     def login(self, wall_ns: int) -> str:
         """See `Backend`: each subscription is signed by itself, and this is the one to fills."""
-        return self._subscription(TRADES, wall_ns)
+        return self._subscription("usertrades", wall_ns)
 
     def subscribe(self, wall_ns: int) -> str:
         """See `Backend`."""
-        return self._subscription(ORDERS, wall_ns)
+        return self._subscription("orders", wall_ns)
 
-    def _subscription(self, channel: str, wall_ns: int) -> str:
-        stamp_s = wall_ns // NS_PER_S
+    def whose(self) -> list[str]:
+        """What a subscription to what is private names before the pairs."""
+        return []
+
+    def _subscription(self, name: str, wall_ns: int) -> str:
+        stamp_s, channel = wall_ns // NS_PER_S, f"{self.area}.{name}"
         signed = f"channel={channel}&event=subscribe&time={stamp_s}".encode()
         signature = hmac.new(self._credentials.secret, signed, hashlib.sha512).hexdigest()
         auth = {"method": "api_key", "KEY": self._credentials.api_key, "SIGN": signature}
-        asked = {"time": stamp_s, "channel": channel, "event": "subscribe", "payload": ["!all"], "auth": auth}
-        return _encode(asked).decode()
+        asked = {"time": stamp_s, "channel": channel, "event": "subscribe", "payload": [*self.whose(), "!all"]}
+        return _encode({**asked, "auth": auth}).decode()
 
     def ping(self, wall_ns: int) -> str:
         """See `Backend`."""
-        return _encode({"time": wall_ns // NS_PER_S, "channel": "spot.ping"}).decode()
+        return _encode({"time": wall_ns // NS_PER_S, "channel": f"{self.area}.ping"}).decode()
 
     def read_push(self, text: str) -> tuple[Push, tuple[Fact, ...]]:
         """See `Backend`."""
         try:
             told = _decode(text.encode())
             channel, event = told.get("channel"), told.get("event")
-            if channel not in (ORDERS, TRADES):
+            are_fills = channel == f"{self.area}.usertrades"
+            if not are_fills and channel != f"{self.area}.orders":
                 return Push.OTHER, ()
             if told.get("error"):
                 return Push.REFUSED, ()
             if event == "subscribe":
-                return (Push.LOGGED_IN if channel == TRADES else Push.SUBSCRIBED), ()
+                return (Push.LOGGED_IN if are_fills else Push.SUBSCRIBED), ()
             if event != "update":
                 return Push.OTHER, ()
-            if channel == TRADES:
-                return Push.OTHER, tuple(_fill(row) for row in told["result"])
-            return Push.OTHER, tuple(fact for row in told["result"] for fact in _order_facts(row))
+            if are_fills:
+                return Push.OTHER, tuple(_fill(self.spot_fill(row)) for row in told["result"])
+            return Push.OTHER, tuple(fact for row in told["result"] for fact in self._order_facts(row))
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"a push cannot be read: {error}") from error
 
@@ -233,13 +292,22 @@ class GateioBackend:
     def subscribe_books(self, symbols: Sequence[str], wall_ns: int) -> list[str]:
         """See `BookBackend`: the second version of the order book, which begins with all of it."""
         return [
-            _public("subscribe", BOOKS, [_stream(symbol) for symbol in symbols], wall_ns),
-            _public("subscribe", PUBLIC_TRADES, list(symbols), wall_ns),
+            self._public("subscribe", "obu", [self._stream(symbol) for symbol in symbols], wall_ns),
+            self._public("subscribe", "trades", [self.name_of(symbol) for symbol in symbols], wall_ns),
         ]
 
     def renew_book(self, symbol: str, wall_ns: int) -> list[str]:
         """See `BookBackend`."""
-        return [_public(event, BOOKS, [_stream(symbol)], wall_ns) for event in ("unsubscribe", "subscribe")]
+        stream = self._stream(symbol)
+        return [self._public(event, "obu", [stream], wall_ns) for event in ("unsubscribe", "subscribe")]
+
+    def _public(self, event: str, name: str, payload: list[str], wall_ns: int) -> str:
+        channel = f"{self.area}.{name}"
+        asked = {"time": wall_ns // NS_PER_S, "channel": channel, "event": event, "payload": payload}
+        return _encode(asked).decode()
+
+    def _stream(self, symbol: str) -> str:
+        return f"ob.{self.name_of(symbol)}.{BOOK_DEPTH}"
 
     def ask_book(self, symbol: str, wall_ns: int) -> None:
         """The WebSocket begins with it."""
@@ -248,61 +316,67 @@ class GateioBackend:
         """See `BookBackend`. U is the number of a push's first change, u of its last."""
         try:
             told = _decode(text.encode())
-            channel, row = told.get("channel"), told.get("result")
+            area, _, name = str(told.get("channel")).partition(".")
+            row = told.get("result")
             if told.get("error"):
                 return Push.REFUSED, ()
-            if channel not in (BOOKS, PUBLIC_TRADES) or told.get("event") != "update":
+            if area != self.area or name not in ("obu", "trades") or told.get("event") != "update":
                 return Push.OTHER, ()
-            if channel == PUBLIC_TRADES:
-                return Push.OTHER, (_trade(row),)
+            if name == "trades":
+                return Push.OTHER, self.public_trades(row)
             whole, last = row.get("full") is True, int(row["u"])
-            symbol = name_field(row, "s").split(".")[1]
+            symbol = self.symbol_of(name_field(row, "s").split(".")[1])
             bids, offers = book_rows(row.get("b") or ()), book_rows(row.get("a") or ())
             return Push.OTHER, (BookFact(symbol, whole, bids, offers, last if whole else int(row["U"]), last),)
         except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
             raise BadAnswer(f"prices cannot be read: {error}") from error
+
+    def public_trades(self, told: Any) -> tuple[TradeFact, ...]:
+        """A push of anybody's trades, here of one."""
+        return (trade_fact(told),)
 
     def book_sum(self, bids: BookRows, offers: BookRows) -> str:
         """There is none: numbers tell a gap."""
         return ""
 
 
-def _public(event: str, channel: str, payload: list[str], wall_ns: int) -> str:
-    asked = {"time": wall_ns // NS_PER_S, "channel": channel, "event": event, "payload": payload}
-    return _encode(asked).decode()
-
-
-def _stream(symbol: str) -> str:
-    return f"ob.{symbol}.{BOOK_DEPTH}"
-
-
-def _trade(row: Row) -> TradeFact:
+def trade_fact(row: Row) -> TradeFact:
+    """A trade of anybody's, as it is written for spot."""
     return TradeFact(
         name_field(row, "currency_pair"), name_field(row, "id"), decimal_field(row, "price"),
         decimal_field(row, "amount"), side_of(row.get("side")), ms_to_ns(Decimal(str(row["create_time_ms"]))),
     )  # fmt: skip
 
 
-def _text(terms: BridgedTerms) -> str:
+def text_of(terms: BridgedTerms) -> str:
+    """`text` of an order of ours."""
     return f"{PREFIX}{terms.venue_id}"
 
 
+def name_at_venue(terms: BridgedTerms, order_id: str) -> str:
+    """`order_id`, else our id, else, where it is none of ours, the venue's."""
+    return order_id or (text_of(terms) if terms.venue_id else terms.order_id)
+
+
 def _named(terms: BridgedTerms, order_id: str) -> dict[str, str]:
-    """By `order_id`, else by our id, else, where it is none of ours, by the venue's."""
-    name = order_id or (_text(terms) if terms.venue_id else terms.order_id)
-    return {"order_id": name, "currency_pair": terms.symbol, **ACCOUNT}
+    return {"order_id": name_at_venue(terms, order_id), "currency_pair": terms.symbol, **ACCOUNT}
 
 
 def _page(page: str, rows: int) -> dict[str, str]:
     return {"page": page or "1", "limit": str(rows)}
 
 
-def _span(since_ns: int, wall_ns: int) -> dict[str, str]:
+def number_asked(call: HttpCall, name: str) -> int:
+    """A number of the query of a question."""
+    return int(parse_qs(call.target.partition("?")[2])[name][0])
+
+
+def span(since_ns: int, wall_ns: int) -> dict[str, str]:
     """From that time on, in whole seconds and as far back as can be asked, to somewhat later than now."""
     return {"from": str(max(since_ns, wall_ns - MOST_NS) // NS_PER_S), "to": str((wall_ns + AHEAD_NS) // NS_PER_S)}
 
 
-def _by(call: HttpCall, last_venue_ns: int) -> HttpCall:
+def by_last_moment(call: HttpCall, last_venue_ns: int) -> HttpCall:
     """With the last moment, which is not signed."""
     return call._replace(headers=(*call.headers, ("x-gate-exptime", str(last_venue_ns // NS_PER_MS))))
 
@@ -316,41 +390,10 @@ def _failed(what: str, status: int, label: str, text: str) -> Reply:
     return Reply(Verdict.REFUSED if what in ("new", "amend", "cancel") else Verdict.UNKNOWN, label, text)
 
 
-def _told(what: str, told: Any, call: HttpCall) -> Reply:
-    if what == "ask_time":
-        return Reply(Verdict.DONE, venue_ns=ms_to_ns(told["server_time"]))
-    if what == "arm":
-        return Reply(Verdict.DONE, text=str(told["triggerTime"]))
-    if what == "ask_account":
-        mode = told["key"]["mode"]
-        return Reply(Verdict.DONE) if mode == CLASSIC else Reply(Verdict.REFUSED, str(mode), NOT_CLASSIC)
-    if what == "new":
-        # How far it came is told by pushes, with its trades; of the answer only that the venue has it.
-        return Reply(Verdict.DONE, order_id=name_field(told, "id"))
-    if what in ("amend", "cancel", "ask_order"):
-        return Reply(Verdict.DONE, order_id=name_field(told, "id"), facts=tuple(_order_facts(told)))
-    if what == "ask_open":
-        rows = [row for pair in told for row in pair["orders"]]
-        is_full = any(len(pair["orders"]) >= ORDERS_PAGE for pair in told)
-    else:
-        rows, is_full = list(told), len(told) >= (ORDERS_PAGE if what == "ask_ended" else FILLS_PAGE)
-    page = str(int(parse_qs(call.target.partition("?")[2])["page"][0]) + 1) if is_full else ""
-    if what.startswith("ask_fills"):
-        return Reply(Verdict.DONE, facts=tuple(_fill(row) for row in rows), next_page=page)
-    return Reply(Verdict.DONE, facts=tuple(_order(row) for row in rows), next_page=page)
-
-
 def _venue_id(row: Row) -> str:
     """Ours, "" for what was not placed with one."""
     text = str(row.get("text") or "")
     return text.removeprefix(PREFIX) if text.startswith(PREFIX) else ""
-
-
-def _order_facts(row: Row) -> list[Fact]:
-    """The order, and before it that the amendment which it names was carried out."""
-    order, amended = _order(row), str(row.get("amend_text") or "-")
-    done = [] if amended == "-" else [AmendFact(order.venue_id, amended, True, "")]
-    return [*done, order]
 
 
 def _state(row: Row) -> str:

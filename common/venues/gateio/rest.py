@@ -34,7 +34,7 @@ OVERLAP_NS = 60 * NS_PER_S
 _LABEL = re.compile(r'"label"\s*:\s*"(\w+)"')
 
 
-class Api(Protocol):
+class SpotApi(Protocol):
     """The endpoints that are used, under CCXT's names for them."""
 
     def publicSpotGetTime(self, params: Row = ...) -> Row: ...  # noqa: N802
@@ -69,7 +69,7 @@ def _options(credentials: Credentials) -> dict[str, object]:
     return {"apiKey": credentials.api_key, "secret": credentials.secret.decode("ascii")}
 
 
-class GateioRest(BridgedRest[Api]):
+class GateioRest(BridgedRest[SpotApi]):
     """Gate.io's answers."""
 
     ORDER = OrderFields(
@@ -131,9 +131,10 @@ class GateioRest(BridgedRest[Api]):
     def _cancel_all(self, ask: Ask) -> Answer:
         """A pair's at once: what is cancelled is told."""
         symbols = [ask.symbol] if ask.symbol else sorted({str(row["currency_pair"]) for row in self._open_rows("")})
-        by = {"account": "spot"}
-        rows = [self.api.privateSpotDeleteOrders({**by, "currency_pair": symbol}) for symbol in symbols]
-        return Answer(self._venue, ask, False, cancelled=sum(map(len, rows)))
+        return Answer(self._venue, ask, False, cancelled=sum(len(self._cancel_pair(symbol)) for symbol in symbols))
+
+    def _cancel_pair(self, symbol: str) -> list[Row]:
+        return self.api.privateSpotDeleteOrders({"account": "spot", "currency_pair": symbol})
 
     def _send_cancel(self, symbol: str, order_id: str) -> object:
         by = {"order_id": order_id, "currency_pair": symbol, "account": "spot"}

@@ -1,45 +1,40 @@
 """Gate.io's REST side, as much as spot trading needs.
 
-Source: Gate APIv4 documentation as stored 2025-11-25: signing, headers, limits, spot. What was done is answered with
-the bare object or list; a failure is a status with `label` and `message`.
+Source: Gate APIv4 documentation as stored 2025-11-25, spot.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import NamedTuple
-from urllib.parse import unquote
 
-from common.exchange.engine import Refusal
-from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
-from common.exchange.limits import Window
-from common.exchange.numbers import read_number
-from common.exchange.order import (
-    BUY,
-    FILL_OR_KILL,
-    FILLED,
-    GOOD_TILL_CANCEL,
-    IMMEDIATE_OR_CANCEL,
-    LIMIT,
-    MARKET,
-    NO_PREVENTION,
-    SELL,
-    Asked,
-    Order,
-    Terms,
-)
-from common.exchange.rest import LAST, Json, Parameters, RestError, RestRequest, Route, Trouble
+from common.exchange.order import BUY, FILLED, LIMIT, MARKET, NO_PREVENTION, SELL, Asked, Order, Terms
+from common.exchange.rest import LAST, Json, Parameters, Route
 from common.exchange.venue import Venue
-from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.instant import NS_PER_MS, Instant
+from common.venues.gateio.simulated.requests import (
+    CANCELS,
+    DEFAULT_ROWS,
+    LOOKED_THROUGH,
+    MAX_FILLS,
+    MAX_ORDERS,
+    NOT_FOUND,
+    OTHERS,
+    SHORTEST_COUNTDOWN_S,
+    TIMES_IN_FORCE,
+    VERSION,
+    GateioRequests,
+    Quota,
+    decimal_of,
+    raise_refusal,
+    refused,
+    span_of,
+    whole_of,
+)
 from common.venues.gateio.simulated.rows import (
-    NO_TEXT,
+    LABELS,
     PARAMETER,
     Row,
     balance_row,
     fill_row,
-    label_of,
     levels,
     order_row,
     pair_row,
@@ -47,53 +42,18 @@ from common.venues.gateio.simulated.rows import (
 )
 from common.venues.gateio.simulated.websocket import GateioWebSocket
 
-VERSION = "/api/v4"
-VALID_NS = 60 * NS_PER_S
-DAY_S = 24 * 3600
-ENTRY = "fix"
-"""The scope of faults that are about orders, whichever way these are entered."""
+ORDERS = Quota(10, 1)
+"""New orders and amendments of each user and pair together."""
 
-MAX_ORDERS, MAX_FILLS, DEFAULT_ROWS = 100, 1000, 100
-LOOKED_THROUGH = 5_000
-NOT_FOUND = "ORDER_NOT_FOUND"
-
-
-class Quota(NamedTuple):
-    """At most so many requests in so many seconds."""
-
-    requests: int
-    length_s: int
-
-
-ORDERS, CANCELS, OTHERS = Quota(10, 1), Quota(200, 1), Quota(200, 10)
-"""New orders and amendments of each user and pair together; his cancels; all else of each endpoint."""
-
-SHORTEST_COUNTDOWN_S = 5
-
-_TROUBLES = {
-    Trouble.GARBLED: (400, "INVALID_REQUEST_BODY", "Request body is not valid JSON"),
-    Trouble.NO_ROUTE: (404, "URL_NOT_FOUND", "Request URL not found"),
-    Trouble.WRONG_METHOD: (405, "METHOD_NOT_ALLOWED", "Method not allowed"),
-    Trouble.FAILED: (400, "SERVER_ERROR", "Server error"),
-    Trouble.LOST: (500, "INTERNAL", "Internal server error"),
-    Trouble.UNKNOWN: (500, "INTERNAL", "Internal server error"),
-}
-_TIMES_IN_FORCE = {
-    "gtc": GOOD_TILL_CANCEL, "poc": GOOD_TILL_CANCEL, "ioc": IMMEDIATE_OR_CANCEL, "fok": FILL_OR_KILL,
-}  # fmt: skip
-_ID_SIGNS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.")
 _MODES = ("ACK", "RESULT", "FULL")
 
 
-class GateioRestApi:
+class GateioRestApi(GateioRequests):
     """A `RestApi`. `pushes` knows what the latest amendment of an order was called."""
 
     def __init__(self, venue: Venue, pushes: GateioWebSocket) -> None:
-        self._venue = venue
+        super().__init__(venue)
         self._pushes = pushes
-        self._keys = {key.api_key: key for key in venue.settings.keys}
-        self._windows: dict[tuple[str, str], Window] = {}
-        self._told = (OTHERS, 0, 0)
         public = {
             "spot/time": self._time, "spot/currency_pairs": self._pairs, "margin/currency_pairs": self._none,
             "spot/order_book": self._book, "spot/tickers": self._ticker,
@@ -114,57 +74,7 @@ class GateioRestApi:
         }
         self.routes: Mapping[tuple[str, str], Route] = routes
 
-    # ---- what is said of a request
-
-    def trouble(self, trouble: Trouble, text: str = "") -> RestError:
-        """As Gate.io says it."""
-        status, label, words = _TROUBLES[trouble]
-        return _refused(status, label, text or words)
-
-    def count(self, route: Route, now: Instant) -> None:
-        """Each answer counts for itself, once it is known of whom the request is."""
-
-    def headers(self, now: Instant) -> list[tuple[str, str]]:
-        """What is left of the limit that the last request counted against."""
-        quota, used, until_s = self._told
-        return [
-            ("X-Gate-RateLimit-Requests-Remain", str(max(0, quota.requests - used))),
-            ("X-Gate-RateLimit-Limit", str(quota.requests)),
-            ("X-Gate-RateLimit-Reset-Timestamp", str(until_s or now.wall_ns // NS_PER_S)),
-        ]
-
-    def authenticate(self, request: RestRequest, now: Instant) -> str:
-        """Key, time and signature over method, path, query, the body's digest and time; then the last moment."""
-        headers = request.headers
-        key, stamp = self._keys.get(headers.get("key", "")), headers.get("timestamp", "")
-        if key is None:
-            raise _refused(401, "INVALID_KEY", "Invalid key provided")
-        if not stamp.isdecimal() or abs(int(stamp[:12]) * NS_PER_S - now.wall_ns) > VALID_NS:
-            raise _refused(401, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60")
-        path, _, query = request.target.partition("?")
-        digest = hashlib.sha512(request.body.encode()).hexdigest()
-        signed = "\n".join((request.method, path, unquote(query), digest, stamp)).encode()
-        ours = hmac.new(key.secret, signed, hashlib.sha512).hexdigest()
-        if not hmac.compare_digest(ours, headers.get("sign", "")):
-            raise _refused(401, "INVALID_SIGNATURE", "Signature mismatch")
-        expires = headers.get("x-gate-exptime", "")
-        if expires and (not expires.isdecimal() or int(expires[:18]) * NS_PER_MS < now.wall_ns):
-            raise _refused(400, "REQUEST_EXPIRED", "The request is later than x-gate-exptime")
-        return key.account
-
-    def _counted(self, account: str, what: str, quota: Quota, now: Instant) -> None:
-        window = self._windows.setdefault((account, what), Window(quota.length_s))
-        barred = bool(account) and self._venue.faults.strikes(Kind.BARRED, "rest") is not None
-        if barred or window.used(now.boot_ns) >= quota.requests:
-            self._told = (quota, quota.requests, now.wall_ns // NS_PER_S + quota.length_s)
-            raise _refused(429, "TOO_MANY_REQUESTS", "Request Rate Limit Exceeded")
-        self._told = (quota, window.count(now.boot_ns), 0)
-
     # ---- public
-
-    def _time(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted("", "time", OTHERS, now)
-        return {"server_time": now.wall_ns // NS_PER_MS}
 
     def _pairs(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted("", "pairs", OTHERS, now)
@@ -177,12 +87,12 @@ class GateioRestApi:
     def _symbol(self, p: Parameters) -> str:
         symbol = p.get("currency_pair", "")
         if symbol not in self._venue.state.books:
-            raise _refused(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {symbol}"[:100])
+            raise refused(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {symbol}"[:100])
         return symbol
 
     def _book(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted("", "order_book", OTHERS, now)
-        book, depth = self._venue.state.books[self._symbol(p)], _whole(p, "limit", 10, 1000)
+        book, depth = self._venue.state.books[self._symbol(p)], whole_of(p, "limit", 10, 1000)
         stamp_ms = now.wall_ns // NS_PER_MS
         numbered = {"id": book.update_id} if p.get("with_id", "").lower() == "true" else {}
         sides = {"asks": levels(book.asks, depth), "bids": levels(book.bids, depth)}
@@ -195,11 +105,6 @@ class GateioRestApi:
         return [ticker_row(state.books[symbol], state.instruments[symbol]) for symbol in symbols]
 
     # ---- questions
-
-    def _detail(self, account: str, p: Parameters, now: Instant) -> Json:
-        """A classic account."""
-        self._counted(account, "detail", OTHERS, now)
-        return {"user_id": 1, "ip_whitelist": [], "currency_pairs": [], "key": {"mode": 1}, "tier": 0}
 
     def _row(self, order: Order | ClosedOrder) -> Row:
         told = closed_order(order) if isinstance(order, Order) else order
@@ -216,7 +121,7 @@ class GateioRestApi:
         else:
             found = self._venue.find(account, symbol, name, "")
         if found is None:
-            raise _refused(404, NOT_FOUND, "Order not found")
+            raise refused(404, NOT_FOUND, "Order not found")
         return found
 
     def _order(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -224,13 +129,13 @@ class GateioRestApi:
         self._symbol(p)
         found = self._find(account, p, now)
         if self._venue.hides(found.stamp_ns, now):
-            raise _refused(404, NOT_FOUND, "Order not found")
+            raise refused(404, NOT_FOUND, "Order not found")
         return self._row(found)
 
     def _open_orders(self, account: str, p: Parameters, now: Instant) -> Json:
         """Of each pair the newest first, a page of each."""
         self._counted(account, "open_orders", OTHERS, now)
-        page, limit = _whole(p, "page", 1, 1 << 30), _whole(p, "limit", DEFAULT_ROWS, MAX_ORDERS)
+        page, limit = whole_of(p, "page", 1, 1 << 30), whole_of(p, "limit", DEFAULT_ROWS, MAX_ORDERS)
         found = []
         for symbol in self._venue.state.books:
             every = self._venue.state.open_orders(account, symbol)
@@ -244,14 +149,14 @@ class GateioRestApi:
         """Those of one pair that are open, or have ended in a span of time, the newest first."""
         self._counted(account, "orders", OTHERS, now)
         symbol, status = self._symbol(p), p.get("status", "")
-        page, limit = _whole(p, "page", 1, 1 << 30), _whole(p, "limit", DEFAULT_ROWS, MAX_ORDERS)
+        page, limit = whole_of(p, "page", 1, 1 << 30), whole_of(p, "limit", DEFAULT_ROWS, MAX_ORDERS)
         orders: list[Order | ClosedOrder] = []
         if status == "open":
             orders += self._venue.state.open_orders(account, symbol)
         elif status == "finished":
-            orders += self._ended(account, symbol, _span(p, now))
+            orders += self._ended(account, symbol, span_of(p, now))
         else:
-            raise _refused(400, PARAMETER, "invalid argument: status")
+            raise refused(400, PARAMETER, "invalid argument: status")
         newest = sorted(
             (o for o in orders if not self._venue.hides(o.stamp_ns, now)), key=lambda o: o.order_id, reverse=True
         )
@@ -266,12 +171,12 @@ class GateioRestApi:
         """The newest first: of one order, or of all that ended in a span of time, which leaves out what is open."""
         self._counted(account, "my_trades", OTHERS, now)
         history = self._venue.history
-        page, limit = _whole(p, "page", 1, 1 << 30), _whole(p, "limit", DEFAULT_ROWS, MAX_FILLS)
+        page, limit = whole_of(p, "page", 1, 1 << 30), whole_of(p, "limit", DEFAULT_ROWS, MAX_FILLS)
         if p.get("order_id"):
             self._symbol(p)
             rows = history.trades_of(account, int(p["order_id"][:18])) if p["order_id"].isdecimal() else []
         else:
-            span = _span(p, now)
+            span = span_of(p, now)
             rows = []
             for symbol in [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books):
                 ended = {order.order_id for order in self._ended(account, symbol, span)}
@@ -295,42 +200,30 @@ class GateioRestApi:
     def _new(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted(account, f"orders {p.get('currency_pair', '')}", ORDERS, now)
         terms = self._terms(account, p)
-        rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
-        if rejected is not None:
-            raise _refused(400, "BALANCE_NOT_ENOUGH", rejected.text or "Not enough balance")
-        _raise_refusal(self._venue.engine.check(terms, now.wall_ns))
+        self._refuse_by_fault()
+        raise_refusal(self._venue.engine.check(terms, now.wall_ns), LABELS)
         row = self._row(self._venue.engine.place(terms, now))
         return {name: row[name] for name in ("id", "text", "amend_text")} if p.get("action_mode") == "ACK" else row
 
     def _terms(self, account: str, p: Parameters) -> Terms:
         symbol, kind, side = self._symbol(p), p.get("type", "limit"), p.get("side", "")
         if kind not in ("limit", "market") or side not in ("buy", "sell") or p.get("account", "spot") != "spot":
-            raise _refused(400, PARAMETER, "invalid argument: type, side or account")
+            raise refused(400, PARAMETER, "invalid argument: type, side or account")
         in_force = p.get("time_in_force", "gtc")
-        if in_force not in _TIMES_IN_FORCE or (kind == "market" and in_force not in ("ioc", "fok")):
-            raise _refused(400, PARAMETER, "invalid argument: time_in_force")
+        if in_force not in TIMES_IN_FORCE or (kind == "market" and in_force not in ("ioc", "fok")):
+            raise refused(400, PARAMETER, "invalid argument: time_in_force")
         if p.get("stp_act") or p.get("action_mode", "FULL") not in _MODES:
-            raise _refused(400, PARAMETER, "invalid argument: stp_act outside of an STP group, or action_mode")
-        side_code, amount, cash_qty = BUY if side == "buy" else SELL, _decimal(p, "amount"), None
+            raise refused(400, PARAMETER, "invalid argument: stp_act outside of an STP group, or action_mode")
+        side_code, amount, cash_qty = BUY if side == "buy" else SELL, decimal_of(p, "amount"), None
         if kind == "market" and side == "buy":
             # Of a market order to buy the amount is in the quote asset.
             cash_qty, amount = amount, self._venue.engine.base_for(symbol, BUY, amount)
-        shown = _decimal(p, "iceberg") if p.get("iceberg", "0") != "0" else None
+        shown = decimal_of(p, "iceberg") if p.get("iceberg", "0") != "0" else None
         return Terms(
             account, account, self._name(p), symbol, side_code, MARKET if kind == "market" else LIMIT, amount,
-            None if kind == "market" else _decimal(p, "price"), _TIMES_IN_FORCE[in_force], in_force == "poc",
+            None if kind == "market" else decimal_of(p, "price"), TIMES_IN_FORCE[in_force], in_force == "poc",
             NO_PREVENTION, display_qty=shown, cash_qty=cash_qty,
         )  # fmt: skip
-
-    def _name(self, p: Parameters) -> str:
-        """What follows "t-" in `text`; without a text, one that nobody can give."""
-        text = p.get("text", "")
-        if not text:
-            return f"{NO_TEXT}{self._venue.unique()}"
-        name = text.removeprefix("t-")
-        if not text.startswith("t-") or not 0 < len(name) <= 28 or not set(name) <= _ID_SIGNS:
-            raise _refused(400, PARAMETER, "invalid argument: text")
-        return name
 
     def _open(self, account: str, p: Parameters, now: Instant) -> Order:
         """The open order that is named. Raises RestError, which says of what has ended how it did."""
@@ -338,7 +231,7 @@ class GateioRestApi:
         found = self._find(account, p, now)
         if not isinstance(found, Order) or not found.is_open:
             label = "ORDER_CLOSED" if found.ord_status == FILLED else "ORDER_CANCELLED"
-            raise _refused(400, label, "Order is not open")
+            raise refused(400, label, "Order is not open")
         return found
 
     def _amend(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -346,13 +239,13 @@ class GateioRestApi:
         self._counted(account, f"orders {p.get('currency_pair', '')}", ORDERS, now)
         order = self._open(account, p, now)
         if not p.get("amount") and not p.get("price"):
-            raise _refused(400, PARAMETER, "either amount or price must be specified")
-        qty = _decimal(p, "amount") if p.get("amount") else order.order_qty
-        px = _decimal(p, "price") if p.get("price") else order.price
+            raise refused(400, PARAMETER, "either amount or price must be specified")
+        qty = decimal_of(p, "amount") if p.get("amount") else order.order_qty
+        px = decimal_of(p, "price") if p.get("price") else order.price
         if qty <= order.cum_qty:
             self._venue.engine.cancel(order, now)
             return self._row(order)
-        _raise_refusal(self._venue.engine.check_replace(order, order.cl_ord_id, qty, px))
+        raise_refusal(self._venue.engine.check_replace(order, order.cl_ord_id, qty, px), LABELS)
         self._pushes.name_amendment(order.order_id, p.get("amend_text") or "-")
         self._venue.engine.replace(order, Asked(order.cl_ord_id), qty, px, now)
         return self._row(order)
@@ -360,11 +253,7 @@ class GateioRestApi:
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted(account, "cancel", CANCELS, now)
         order = self._open(account, p, now)
-        if not self._venue.faults.strikes(Kind.SILENT, ENTRY):
-            if self._venue.faults.strikes(Kind.LATE_FILL, ENTRY):
-                self._venue.fill_late(order, now)
-            if order.is_open:
-                self._venue.engine.cancel(order, now)
+        self._close(order, now)
         return self._row(order)
 
     def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -380,44 +269,7 @@ class GateioRestApi:
         self._counted(account, "countdown_cancel_all", OTHERS, now)
         timeout = p.get("timeout", "")
         if not timeout.isdecimal() or 0 < int(timeout) < SHORTEST_COUNTDOWN_S:
-            raise _refused(400, PARAMETER, "invalid argument: timeout")
+            raise refused(400, PARAMETER, "invalid argument: timeout")
         symbols = [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books)
         fires_ms = [self._pushes.switch.set(account, symbol, int(timeout), now) for symbol in symbols]
         return {"triggerTime": str(fires_ms[0])}
-
-
-def _refused(status: int, label: str, text: str) -> RestError:
-    return RestError(status, {"label": label, "message": text})
-
-
-def _raise_refusal(refusal: Refusal | None) -> None:
-    if refusal is not None:
-        raise _refused(400, label_of(refusal), refusal.value)
-
-
-def _decimal(p: Parameters, name: str) -> Decimal:
-    try:
-        return read_number(p.get(name, ""))
-    except ValueError:
-        raise _refused(400, PARAMETER, f"invalid argument: {name}") from None
-
-
-def _whole(p: Parameters, name: str, default: int, most: int) -> int:
-    """A number from 1 on."""
-    text = p.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text[:18]) <= most:
-        raise _refused(400, PARAMETER, f"invalid argument: {name}")
-    return int(text)
-
-
-def _span(p: Parameters, now: Instant) -> tuple[int, int]:
-    """The span of ends that is asked for, in nanoseconds: 7 days where a bound is left out, at most 30."""
-    now_s = now.wall_ns // NS_PER_S
-    begin, end = (int(p[name][:12]) if p.get(name, "").isdecimal() else None for name in ("from", "to"))
-    if begin is None:
-        begin, end = (end or now_s) - 7 * DAY_S, end or now_s
-    elif end is None:
-        end = begin + 7 * DAY_S
-    if not 0 <= end - begin <= 30 * DAY_S:
-        raise _refused(400, PARAMETER, "invalid argument: the span from..to is longer than 30 days")
-    return begin * NS_PER_S, (end + 1) * NS_PER_S - 1

@@ -43,11 +43,6 @@ ENDS = {Cause.SELF_TRADE: "stp", Cause.NO_LIQUIDITY: "depth_not_enough", Cause.N
 _PRICE_STEP = Decimal("0.00000001")
 
 
-def label_of(refusal: Refusal) -> str:
-    """The venue's label for what the engine does not do."""
-    return LABELS.get(refusal, PARAMETER)
-
-
 def text_of(name: str) -> str:
     """`text` of an order of that name here."""
     return "apiv4" if name.startswith(NO_TEXT) else f"t-{name}"

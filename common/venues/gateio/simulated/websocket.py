@@ -1,7 +1,7 @@
 """Gate.io's WebSocket v4: one path for all, where each subscription to what is private is signed by itself.
 
 Source: Gate WebSocket v4 documentation as stored 2025-11-25: orders, usertrades, and the order book V2 channel. No
-private channel has a snapshot or a number.
+private channel has a snapshot or a number. The one of futures is of the same form, and a subclass.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ import msgspec
 
 from common.exchange.changes import Amended, Change, Closed, Placed, Traded
 from common.exchange.dead_man import DeadMansSwitch, by_symbol
-from common.exchange.history import closed_order, trade_row
+from common.exchange.history import TradeRow, closed_order, trade_row
 from common.exchange.numbers import digits
 from common.exchange.order import BUY, Asked, Order
+from common.exchange.settings import Key
 from common.exchange.told_books import BookChange, ToldBooks
 from common.exchange.venue import Venue
 from common.exchange.websocket import Listener, WebSocketGateway
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.venues.gateio.simulated.rows import Row, order_row, pushed_fill
 
-PATH = "/ws/v4/"
 IDLE_NS = 60 * NS_PER_S
 VALID_S = 60
-ORDERS, TRADES, BOOK, PUBLIC_TRADES = "spot.orders", "spot.usertrades", "spot.obu", "spot.trades"
+ORDERS, TRADES, BOOK, PUBLIC_TRADES = "orders", "usertrades", "obu", "trades"
 ALL = "!all"
 BOOKS = {"50": 20 * NS_PER_MS, "400": 100 * NS_PER_MS}
 """Depths of the book channel, and how often each is told at most."""
@@ -37,16 +37,26 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class GateioWebSocket(WebSocketGateway):
-    """An `OrderGateway` that nobody orders through: who has subscribed hears of his account's orders and fills."""
+    """An `OrderGateway` that nobody orders through: who has subscribed hears of his account's orders and fills. `area`
+    is what the names of channels begin with; `private` are those that are signed for."""
+
+    path = "/ws/v4/"
+    area = "spot"
+    private: tuple[str, ...] = (ORDERS, TRADES)
 
     def __init__(self, venue: Venue) -> None:
-        super().__init__(venue, (PATH,), IDLE_NS)
+        super().__init__(venue, (self.path,), IDLE_NS)
         self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._symbols = {self.name_of(symbol): symbol for symbol in venue.state.instruments}
         self._private: dict[tuple[int, str], tuple[str, frozenset[str]]] = {}
         self._books = {depth: ToldBooks(every_ns, int(depth), digits) for depth, every_ns in BOOKS.items()}
         self._trades: set[tuple[int, str]] = set()
         self._amendments: dict[int, str] = {}
         self.switch = DeadMansSwitch(venue, by_symbol)
+
+    def name_of(self, symbol: str) -> str:
+        """What the venue calls an instrument."""
+        return symbol
 
     def amend_text(self, order_id: int) -> str:
         """What the order's latest amendment was called, "-" for nothing."""
@@ -61,14 +71,17 @@ class GateioWebSocket(WebSocketGateway):
     def _heard(self, listener: Listener, text: str, now: Instant) -> None:
         try:
             asked = _decode(text)
-            channel, event, payload = str(asked["channel"]), str(asked.get("event", "")), asked.get("payload", [])
+            area, _, channel = str(asked["channel"]).partition(".")
+            event, payload = str(asked.get("event", "")), asked.get("payload", [])
             parts = [str(each) for each in payload]
         except (msgspec.DecodeError, KeyError, TypeError):
             self._answer(listener, {}, now, error=(1, f"invalid request: {text[:100]}"))
             return
-        if channel == "spot.ping":
-            self._answer(listener, {"channel": "spot.pong", "event": "", "result": None}, now)
-        elif channel in (ORDERS, TRADES) and event in ("subscribe", "unsubscribe"):
+        if area != self.area:
+            self._answer(listener, asked, now, error=(INVALID, f"unknown channel: {asked['channel']}"[:200]))
+        elif channel == "ping":
+            self._answer(listener, {"channel": f"{area}.pong", "event": "", "result": None}, now)
+        elif channel in self.private and event in ("subscribe", "unsubscribe"):
             self._subscribe_private(listener, asked, channel, event, parts, now)
         elif channel == PUBLIC_TRADES and event in ("subscribe", "unsubscribe"):
             self._subscribe_trades(listener, asked, event, parts, now)
@@ -80,9 +93,10 @@ class GateioWebSocket(WebSocketGateway):
     def _subscribe_private(
         self, listener: Listener, asked: Row, channel: str, event: str, pairs: list[str], now: Instant
     ) -> None:
-        account, why = self._account(asked, channel, event, now)
-        unknown = [pair for pair in pairs if pair != ALL and pair not in self._venue.state.books]
-        if not account:
+        key, why = self._key(asked, event, now)
+        pairs = pairs if key is None else self._pairs_of(key, pairs)
+        unknown = [pair for pair in pairs if pair != ALL and pair not in self._symbols]
+        if key is None:
             self._answer(listener, asked, now, error=(NOT_SIGNED, why))
         elif unknown or not pairs:
             self._answer(listener, asked, now, error=(INVALID, f"unknown currency pair: {', '.join(unknown)}"))
@@ -91,26 +105,30 @@ class GateioWebSocket(WebSocketGateway):
             _, former = self._private.pop((number, channel), ("", frozenset[str]()))
             wanted = former | set(pairs) if event == "subscribe" else former - set(pairs)
             if wanted:
-                self._private[number, channel] = account, wanted
+                self._private[number, channel] = key.account, wanted
             self._answer(listener, asked, now)
 
-    def _account(self, asked: Row, channel: str, event: str, now: Instant) -> tuple[str, str]:
-        """Whose key signed this request, else "" and why it is not let in."""
+    def _pairs_of(self, key: Key, payload: list[str]) -> list[str]:
+        """What is subscribed to, "!all" for everything."""
+        return payload
+
+    def _key(self, asked: Row, event: str, now: Instant) -> tuple[Key | None, str]:
+        """Which key signed this request, else None and why it is not let in."""
         auth, stamp = asked.get("auth"), asked.get("time")
         key = self._keys.get(str(auth.get("KEY", ""))) if isinstance(auth, dict) else None
         if key is None or not isinstance(auth, dict):
-            return "", '{"label":"INVALID_KEY","message":"Invalid key provided"}'
+            return None, '{"label":"INVALID_KEY","message":"Invalid key provided"}'
         if not isinstance(stamp, int) or abs(stamp - now.wall_ns // NS_PER_S) > VALID_S:
-            return "", '{"label":"REQUEST_EXPIRED","message":"gap between request time and server time exceeds 60"}'
-        signed = f"channel={channel}&event={event}&time={stamp}".encode()
+            return None, '{"label":"REQUEST_EXPIRED","message":"gap between request time and server time exceeds 60"}'
+        signed = f"channel={asked['channel']}&event={event}&time={stamp}".encode()
         ours = hmac.new(key.secret, signed, hashlib.sha512).hexdigest()
         if not hmac.compare_digest(ours, str(auth.get("SIGN", ""))):
-            return "", '{"label":"INVALID_SIGNATURE","message":"Signature mismatch"}'
-        return key.account, ""
+            return None, '{"label":"INVALID_SIGNATURE","message":"Signature mismatch"}'
+        return key, ""
 
     def _subscribe_trades(self, listener: Listener, asked: Row, event: str, pairs: list[str], now: Instant) -> None:
         """Everybody's trades of these pairs."""
-        unknown = [pair for pair in pairs if pair not in self._venue.state.books]
+        unknown = [pair for pair in pairs if pair not in self._symbols]
         if unknown or not pairs:
             self._answer(listener, asked, now, error=(INVALID, f"unknown currency pair: {', '.join(unknown)}"))
             return
@@ -123,9 +141,9 @@ class GateioWebSocket(WebSocketGateway):
         number = listener.line.number
         for stream in streams:
             prefix, _, rest = stream.partition(".")
-            symbol, _, depth = rest.partition(".")
-            books = self._books.get(depth)
-            if prefix != "ob" or books is None or symbol not in self._venue.state.books:
+            name, _, depth = rest.partition(".")
+            symbol, books = self._symbols.get(name), self._books.get(depth)
+            if prefix != "ob" or books is None or symbol is None:
                 self._answer(listener, asked, now, error=(INVALID, f"unknown stream {stream}"[:200]))
                 return
             if event == "subscribe" and books.listens(number, symbol):
@@ -147,7 +165,7 @@ class GateioWebSocket(WebSocketGateway):
 
     def _ended(self, listener: Listener) -> None:
         number = listener.line.number
-        for channel in (ORDERS, TRADES):
+        for channel in self.private:
             self._private.pop((number, channel), None)
         for books in self._books.values():
             books.forget(number)
@@ -161,11 +179,14 @@ class GateioWebSocket(WebSocketGateway):
             return
         if isinstance(change, Traded):
             row = trade_row(order, change, self._venue.state.instruments[order.symbol])
-            self._push_rows(TRADES, order, pushed_fill(row), now)
+            self._push_rows(TRADES, order, self._fill_row(row), now)
         event = "put" if isinstance(change, Placed) else "update" if order.is_open else "finish"
         self._push_rows(ORDERS, order, self._order_row(change, order, event), now)
         if not order.is_open:
             self._amendments.pop(order.order_id, None)
+
+    def _fill_row(self, row: TradeRow) -> Row:
+        return pushed_fill(row)
 
     def _order_row(self, change: Change, order: Order, event: str) -> Row:
         fills = self._venue.history.trades_of(order.account, order.order_id) if order.cum_qty else []
@@ -179,9 +200,10 @@ class GateioWebSocket(WebSocketGateway):
         return {**row, **stamps, "event": event, "user": 1, "biz_info": "-"}
 
     def _push_rows(self, channel: str, order: Order, row: Row, now: Instant) -> None:
-        told = {**_times(now), "channel": channel, "event": "update", "result": [row]}
+        told = {**_times(now), "channel": f"{self.area}.{channel}", "event": "update", "result": [row]}
+        name = self.name_of(order.symbol)
         for (number, each), (account, pairs) in list(self._private.items()):
-            if each == channel and account == order.account and (ALL in pairs or order.symbol in pairs):
+            if each == channel and account == order.account and (ALL in pairs or name in pairs):
                 self._push(self._listeners[number], _encode(told).decode(), now)
 
     def announce(self, headline: str, now: Instant) -> None:
@@ -207,32 +229,35 @@ class GateioWebSocket(WebSocketGateway):
             self._push_trade(trade, now)
         for depth, told in self._books.items():
             for change in told.take_due(self._venue.state.books, now):
-                self._push(self._listeners[change.connection], _encode(_book(change, depth, now)).decode(), now)
+                push = self._book_push(change, depth, now)
+                self._push(self._listeners[change.connection], _encode(push).decode(), now)
 
     def _push_trade(self, trade: Traded, now: Instant) -> None:
-        row: Row = {
+        result, name = self._public_trade(trade), self.name_of(trade.symbol)
+        told = {**_times(now), "channel": f"{self.area}.{PUBLIC_TRADES}", "event": "update", "result": result}
+        for number, pair in self._trades:
+            if pair == name:
+                self._push(self._listeners[number], _encode(told).decode(), now)
+
+    def _public_trade(self, trade: Traded) -> object:
+        return {
             "id": trade.trade_id, "create_time": trade.stamp_ns // NS_PER_S,
             "create_time_ms": f"{trade.stamp_ns // NS_PER_MS}.000000",
             "side": "buy" if trade.taker_side == BUY else "sell", "currency_pair": trade.symbol,
             "amount": digits(trade.qty), "price": digits(trade.px),
         }  # fmt: skip
-        told = {**_times(now), "channel": PUBLIC_TRADES, "event": "update", "result": row}
-        for number, pair in self._trades:
-            if pair == trade.symbol:
-                self._push(self._listeners[number], _encode(told).decode(), now)
+
+    def _book_push(self, change: BookChange, depth: str, now: Instant) -> Row:
+        """The whole book at first, then changes, from the number after the former's last to this one's."""
+        stamp_ms = now.wall_ns // NS_PER_MS
+        is_first = change.former_id < 0
+        numbers: Row = {"full": True} if is_first else {"U": change.former_id + 1}
+        told = {
+            "t": stamp_ms, **numbers, "s": f"ob.{self.name_of(change.symbol)}.{depth}", "u": change.update_id,
+            "b": change.bids, "a": change.asks,
+        }  # fmt: skip
+        return {"channel": f"{self.area}.{BOOK}", "result": told, "time_ms": stamp_ms, "event": "update"}
 
 
 def _times(now: Instant) -> Row:
     return {"time": now.wall_ns // NS_PER_S, "time_ms": now.wall_ns // NS_PER_MS}
-
-
-def _book(change: BookChange, depth: str, now: Instant) -> Row:
-    """The whole book at first, then changes, from the number after the former's last to this one's."""
-    stamp_ms = now.wall_ns // NS_PER_MS
-    is_first = change.former_id < 0
-    numbers: Row = {"full": True} if is_first else {"U": change.former_id + 1}
-    told = {
-        "t": stamp_ms, **numbers, "s": f"ob.{change.symbol}.{depth}", "u": change.update_id,
-        "b": change.bids, "a": change.asks,
-    }  # fmt: skip
-    return {"channel": BOOK, "result": told, "time_ms": stamp_ms, "event": "update"}

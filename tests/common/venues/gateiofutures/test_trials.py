@@ -1,0 +1,78 @@
+"""Seeds of trouble at Gate.io Futures: nothing that a client is told may differ from the venue once it is quiet, and
+what is planted in how contracts are read is found by that."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.venues.gateiofutures import backend as futures
+from common.venues.gateiofutures.backend import GateioFuturesBackend
+from tests.common.venues.gateiofutures.rig import gateiofutures_rig, id_sent
+from tests.services.bridge.trial import Trial
+
+
+def trial_of(seed: int, folder: Path) -> Trial:
+    return Trial(seed, folder, gateiofutures_rig, id_sent)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
+    trial = trial_of(seed, tmp_path)
+    trial.run(60)
+    trial.quiet()
+    assert trial.check() == []
+
+
+def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
+    trial = trial_of(7, tmp_path)
+    trial.die_over(10, 2)
+    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+
+
+def ends_unheard(trial: Trial) -> None:
+    """An order whose answer and pushes are lost is filled, and another cancelled; nobody asks for a minute."""
+    trial.rig.deaf = trial.rig.hush = True
+    trial.place("1", 60_000)
+    trial.rig.stranger("2", "9", "60000")
+    trial.place("1", 59_000)
+    trial.rig.world.ask("cancel", cl_ord_id="d2")
+    trial.rig.pass_time(61)
+
+
+def fills_unheard(trial: Trial) -> None:
+    """An order to sell is filled in part while nobody listens."""
+    trial.place("2", 60_000)
+    trial.rig.cut("websocket")
+    trial.rig.stranger("1", "1", "60000")
+
+
+def only_what_is_found_by_our_id_is_looked_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GateioFuturesBackend, "ask_ended", lambda *_: None)
+    patch.setattr(GateioFuturesBackend, "ask_fills", lambda self, since_ns, page, wall_ns: self.ask_open("", wall_ns))
+
+
+def a_fill_s_sign_is_part_of_its_quantity(patch: pytest.MonkeyPatch) -> None:
+    read = futures.spot_fill
+    patch.setattr(futures, "spot_fill", lambda row: {**read(row), "amount": row["size"]})
+
+
+@pytest.mark.parametrize(
+    ("plant", "act"),
+    [
+        (only_what_is_found_by_our_id_is_looked_for, ends_unheard),
+        (a_fill_s_sign_is_part_of_its_quantity, fills_unheard),
+    ],
+)
+def test_a_planted_bug_is_found_by_one_act(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any
+) -> None:
+    for name in ("sound", "planted"):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "planted":
+            plant(monkeypatch)
+        trial = trial_of(0, folder)
+        act(trial)
+        trial.quiet()
+        assert bool(trial.check()) is (name == "planted")
