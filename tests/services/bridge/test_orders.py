@@ -52,6 +52,15 @@ def test_an_amendment_that_the_venue_takes_and_then_fails_is_refused(client: Fix
     assert (told[35], told[434], told[39], told[11], told[41]) == ("9", "2", "0", "a2", "a1")
 
 
+@pytest.mark.parametrize(("qty", "px"), [("0", "60000"), ("-1", "60000"), ("0.1", "0"), ("0.1", "-1")])
+def test_an_amendment_to_no_quantity_or_no_price_never_leaves(rig: Rig, client: FixClient, qty: str, px: str) -> None:
+    """To a venue a price of 0 may be the market's."""
+    client.order("a1")
+    (told,) = client.amend("a2", "a1", qty, px)
+    assert (told[35], told[434], told[39]) == ("9", "2", "0") and "above 0" in told[58]
+    assert not rig.requests("trade/amend-order")
+
+
 def test_what_the_venue_refuses_is_rejected_with_its_code(client: FixClient) -> None:
     told = client.order("a1", qty="90")
     assert words(told) == [("A", "A"), ("8", "8")] and told[1][58].startswith("51008")

@@ -11,6 +11,7 @@ from common.exchange.order import LIMIT, SELL, Terms
 from common.messages import ControlRequest
 from common.venues.backend import AmendingBackend, FillFact, OrderFact, Push, Verdict
 from common.venues.gateiofutures.simulated import rest as simulated
+from common.venues.gateiofutures.simulated import rows
 from common.venues.gateiofutures.simulated.rest import GateioFuturesRestApi
 from tests.common.venues.gateiofutures.rig import NAME, SYMBOL, USER, backend, gateiofutures_rig
 from tests.services.bridge.raw import Raw
@@ -235,7 +236,7 @@ def test_12_one_that_closes_a_position_whole_does_not_stop_what_is_read() -> Non
     fields = b'"id":5,"contract":"BTC_USDT","create_time":1,"size":0,"left":0,"price":"61000","status":"open"'
     reply = backend().read("ask_open", 200, b'[{%b,"text":"web"}]' % fields, backend().ask_open("", 0))
     (fact,) = reply.facts
-    assert isinstance(fact, OrderFact) and (fact.side, fact.order_qty, fact.venue_id) == ("", 0, "")
+    assert isinstance(fact, OrderFact) and (fact.side, fact.order_qty, fact.venue_id) == ("", D(0), "")
 
 
 def test_13_a_fee_is_in_usdt_or_in_points(rig: Rig, raw: Raw, client: FixClient) -> None:
@@ -281,7 +282,7 @@ def test_what_is_closed_is_settled_in_usdt_and_told_as_a_position(rig: Rig, raw:
 def test_a_contract_that_is_not_what_it_is_configured_as_is_not_traded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = simulated.contract_row
+    row = rows.contract_row
     monkeypatch.setattr(simulated, "contract_row", lambda i, last: {**row(i, last), "quanto_multiplier": "0.001"})
     rig = gateiofutures_rig(tmp_path)
     rig.pass_time(2)

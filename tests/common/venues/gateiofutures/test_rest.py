@@ -13,6 +13,7 @@ from common.venues.credentials import HmacSecret
 from common.venues.gateiofutures import rest as futures_rest
 from common.venues.gateiofutures.rest import GateioFuturesRest, open_backend, open_rest
 from common.venues.gateiofutures.simulated import rest as simulated
+from common.venues.gateiofutures.simulated import rows
 from common.venues.rest import RestSettings
 from tests.common.exchange.harness import World
 from tests.common.venues.gateiofutures.rig import GATEIO_FUTURES, KEYS, SYMBOL, gateiofutures_rig
@@ -90,7 +91,7 @@ def test_trades_come_the_oldest_first_over_pages_and_weeks(
     assert ask(rest, "trades", order_id=str(order.order_id)).trades == trades
     assert ask(rest, "history", from_trade_key="4").trades == trades[3:]
     first = trades[0]
-    assert (first.symbol, first.side, first.last_qty, first.last_px, first.maker) == (SYMBOL, "2", 10, 60_000, True)
+    assert (first.symbol, first.side, first.last_qty, first.last_px) == (SYMBOL, "2", D(10), D(60_000)) and first.maker
     assert (first.fee_qty, first.fee_asset) == (D("0.0480"), "USDT") and first.order_id == str(order.order_id)
 
 
@@ -115,7 +116,7 @@ def test_positions_balances_prices_and_cancels(world: World, rest: Any) -> None:
 def test_a_position_of_another_mode_is_no_answer(world: World, rest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(world, SYMBOL, "100", "65000")
     place(world, "a1", "100", "65000")
-    row = simulated.position_row
+    row = rows.position_row
     monkeypatch.setattr(simulated, "position_row", lambda *held: {**row(*held), "mode": "dual_long"})
     answer = rest.ask(Ask("x", 1, "positions"))
     assert answer.failed and "dual_long" in answer.text
