@@ -41,6 +41,7 @@ CONTRACTS_PAGE = 1000
 ONE_POSITION = "single"
 """position_mode."""
 
+FRACTIONS = "fractions of contracts are traded there, which a push may tell as whole ones: leave it out of `symbols`"
 WRONG_MODE = "contracts are traded in a classic account with one position in each, and this one has"
 _SIDES = {Decimal(1): "buy", Decimal(-1): "sell", Decimal(0): ""}
 _TIMES_IN_FORCE = {"1": "gtc", "3": "ioc", "4": "fok"}
@@ -68,10 +69,11 @@ class GateioFuturesBackend(GateioBackend):
     books_path = ""
     forgets_after_ns = 600 * NS_PER_S
 
-    def __init__(self, credentials: HmacAccount, sign: Signer) -> None:
-        """`sign` signs what goes over REST, of futures."""
+    def __init__(self, credentials: HmacAccount, sign: Signer, symbols: Sequence[str]) -> None:
+        """`sign` signs what goes over REST, of futures; `symbols` are those that are traded."""
         super().__init__(credentials, sign, sign)
         self._account = credentials.account
+        self._symbols = frozenset(symbols)
 
     def limit(self, what: str, symbol: str) -> Limit:
         """New orders and amendments of all contracts count together; cancels; each kind of question."""
@@ -184,7 +186,11 @@ class GateioFuturesBackend(GateioBackend):
             why = self._why_not_this_account(told)
             return Reply(Verdict.REFUSED, text=why) if why else Reply(Verdict.DONE)
         if what == "ask_contracts":
-            return Reply(Verdict.DONE, contracts={self.symbol_of(name_field(r, "name")): _contract(r) for r in told})
+            rows = {self.symbol_of(name_field(row, "name")): row for row in told}
+            broken = [symbol for symbol, row in rows.items() if row.get("enable_decimal") and symbol in self._symbols]
+            if broken:
+                return Reply(Verdict.REFUSED, text=f"{broken[0]}: {FRACTIONS}")
+            return Reply(Verdict.DONE, contracts={symbol: _contract(row) for symbol, row in rows.items()})
         reply = super().told(what, told, call)
         return reply._replace(facts=reply.facts[::-1]) if what.startswith("ask_fills") else reply
 
@@ -246,7 +252,10 @@ def spot_order(row: Row) -> dict[str, Any]:
 
 
 def spot_fill(row: Row) -> dict[str, Any]:
-    """A fill as one of spot is written: its fee is in what contracts are settled in, or in points."""
+    """A fill as one of spot is written: its fee is in what contracts are settled in, or in points. Raises BadAnswer
+    where it has no size."""
+    if not decimal_field(row, "size"):
+        raise BadAnswer(f"size of a fill is {row['size']!r}")
     return {
         **_in_spot_s_words(row), "order_id": row["order_id"], "text": row.get("text"), "role": row.get("role"),
         "fee": row.get("fee"), "fee_currency": SETTLED_IN, "point_fee": row.get("point_fee"),

@@ -54,7 +54,7 @@ def open_backend(settings: RestSettings) -> GateioFuturesBackend:
     options, credentials = _options(settings.credentials), settings.credentials
     assert isinstance(credentials, HmacAccount)
     exchange = ccxt_client("gate", at_host(settings, VERSION), options, time)
-    return GateioFuturesBackend(credentials, http_signer(exchange, ["private", "futures"]))
+    return GateioFuturesBackend(credentials, http_signer(exchange, ["private", "futures"]), settings.symbols)
 
 
 def _options(credentials: Credentials) -> dict[str, object]:

@@ -45,7 +45,7 @@ SETTINGS = BridgeSettings(
 @cache
 def backend() -> Backend:
     """The venue's, signed by CCXT."""
-    return open_backend(RestSettings("gateiofutures", "http://gateio", KEYS, 1000))
+    return open_backend(RestSettings("gateiofutures", "http://gateio", KEYS, 1000, symbols=(SYMBOL,)))
 
 
 def gateiofutures_rig(folder: Path) -> Rig:

@@ -13,6 +13,7 @@ from common.venues.backend import AmendingBackend, FillFact, OrderFact, Push, Ve
 from common.venues.gateiofutures.simulated import rest as simulated
 from common.venues.gateiofutures.simulated import rows
 from common.venues.gateiofutures.simulated.rest import GateioFuturesRestApi
+from common.venues.rest import BadAnswer
 from tests.common.venues.gateiofutures.rig import NAME, SYMBOL, USER, backend, gateiofutures_rig
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
@@ -289,6 +290,21 @@ def test_a_contract_that_is_not_what_it_is_configured_as_is_not_traded(
     wrong = str(rig.core.status(rig.now)["wrong_account"])
     assert "linear contracts of 0.0001, settled in USDT, the venue has linear contracts of 0.001," in wrong
     assert words(FixClient(rig).order("a1", qty="1")) == [("8", "8")]
+
+
+def test_15_a_contract_that_is_traded_in_fractions_is_not_traded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes a fill of a push at its word has half a contract for none."""
+    row = rows.contract_row
+    monkeypatch.setattr(simulated, "contract_row", lambda i, last: {**row(i, last), "enable_decimal": True})
+    rig = gateiofutures_rig(tmp_path)
+    rig.pass_time(2)
+    assert f"{SYMBOL}: fractions of contracts" in str(rig.core.status(rig.now)["wrong_account"])
+    assert words(FixClient(rig).order("a1", qty="1")) == [("8", "8")]
+    fields = '"id":"7","create_time":1,"contract":"BTC_USDT","order_id":"4","price":"1","fee":0'
+    with pytest.raises(BadAnswer, match="size of a fill is 0"):
+        backend().read_push(f'{{"channel":"futures.usertrades","event":"update","result":[{{{fields},"size":0}}]}}')
 
 
 def test_an_account_trades_with_itself_under_two_names(client: FixClient) -> None:
