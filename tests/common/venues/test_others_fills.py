@@ -9,12 +9,13 @@ from common.exchange.order import LIMIT, SELL, Terms
 from tests.common.venues.bitget.perpetual_rig import contracts_rig
 from tests.common.venues.bitget.rig import bitget_rig
 from tests.common.venues.gateio.rig import gateio_rig
+from tests.common.venues.gateiofutures.rig import gateiofutures_rig
 from tests.common.venues.kucoin.rig import kucoin_rig
 from tests.common.venues.kucoinfutures.rig import futures_rig
 from tests.common.venues.okx.swap_rig import swap_rig
 from tests.services.bridge.rig import D, FixClient, Rig
 
-RIGS = [Rig, swap_rig, gateio_rig, kucoin_rig, futures_rig, bitget_rig, contracts_rig]
+RIGS = [Rig, swap_rig, gateio_rig, gateiofutures_rig, kucoin_rig, futures_rig, bitget_rig, contracts_rig]
 
 
 @pytest.mark.parametrize("make_rig", RIGS, ids=lambda make: make.__name__)
