@@ -186,8 +186,9 @@ class GateioFuturesBackend(GateioBackend):
             why = self._why_not_this_account(told)
             return Reply(Verdict.REFUSED, text=why) if why else Reply(Verdict.DONE)
         if what == "ask_contracts":
-            rows = {self.symbol_of(name_field(row, "name")): row for row in told}
-            broken = [symbol for symbol, row in rows.items() if row.get("enable_decimal") and symbol in self._symbols]
+            # One of another form that is not traded says nothing of the others.
+            rows = {symbol: row for row in told if (symbol := self.symbol_of(str(row.get("name")))) in self._symbols}
+            broken = [symbol for symbol, row in rows.items() if row.get("enable_decimal")]
             if broken:
                 return Reply(Verdict.REFUSED, text=f"{broken[0]}: {FRACTIONS}")
             return Reply(Verdict.DONE, contracts={symbol: _contract(row) for symbol, row in rows.items()})

@@ -54,7 +54,7 @@ def test_an_order_and_a_fill_of_the_documents_are_read() -> None:
     (fill,) = backend().read("ask_fills", 200, FILL, backend().ask_fills(0, "", STAMP_NS)).facts
     assert fill == FillFact(
         "123456", "21893289839", "BTC_USDT_PERP", "121234231", D("100.123"), D(100), D("0.01"), "USDT", False,
-        1_514_764_800_123_000_000,
+        1_514_764_800_123_000_000, "1",
     )  # fmt: skip
 
 
@@ -77,11 +77,12 @@ def test_a_request_s_path_and_body_are_those_of_futures() -> None:
 def test_what_a_contract_is_is_read_of_the_list() -> None:
     rows = (
         b'[{"name":"BTC_USDT","type":"direct","quanto_multiplier":"0.0001"},'
-        b'{"name":"X_USDT","type":"inverse","quanto_multiplier":"0"}]'
+        b'{"name":"X_USDT","type":"of a form that is not known"}]'
     )
     told = backend().read("ask_contracts", 200, rows).contracts
-    assert told["BTC_USDT_PERP"] == Contract(InstrumentKind.PERPETUAL, D("0.0001"), False, "USDT")
-    assert told["X_USDT_PERP"].inverse
+    assert told == {"BTC_USDT_PERP": Contract(InstrumentKind.PERPETUAL, D("0.0001"), False, "USDT")}
+    inverse = backend().read("ask_contracts", 200, rows.replace(b"direct", b"inverse")).contracts
+    assert inverse["BTC_USDT_PERP"].inverse
 
 
 def test_pages_follow_each_other_and_fills_come_the_oldest_first() -> None:
