@@ -786,7 +786,7 @@ BUGS: dict[str, Bug] = {
     ),
     "delete-what-is-gap-filled": Bug(
         "What came behind a gap is deleted when a gap fill covers its number.",
-        ((Pending, "jump", _instead(_delete_covered)),), 40,
+        ((Pending, "jump", _instead(_delete_covered)),), 90,
     ),
     "silence-for-ever": Bug(
         "A cancel that is never answered on a living connection is waited for, for ever.",

@@ -27,7 +27,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "closings-untold": 1,
     "configuration-is-all": 5,
     "count-fills-again": 0,
-    "delete-what-is-gap-filled": 11,
+    "delete-what-is-gap-filled": 83,
     "done-for-day-is-over": 1,
     "drop-on-replay": 0,
     "duplicate-is-yes": 2,

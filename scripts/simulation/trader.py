@@ -333,12 +333,11 @@ class Trader(Core):
 
     def _amend(self) -> None:
         order = self._some_order()
-        if order is None:
+        place = None if order is None else (order.venue, order.symbol)
+        market = next((each for each in self._markets if (each.venue, each.symbol) == place), None)
+        if order is None or market is None:
             return
         random = self._random
-        market = next(
-            market for market in self._markets if market.symbol == order.symbol and market.venue == order.venue
-        )
         qty = order.order_qty * random.randrange(3, 15) / 10 // market.lot_size * market.lot_size
         price = None if order.price is None else order.price + random.randrange(-20, 20) * market.tick_size
         choice = random.randrange(3)
