@@ -40,7 +40,7 @@ from common.messages import (
 )
 from common.orders import fold as orders_fold
 from common.orders import leg, order_state, outcome, worst
-from common.orders.books import Books, TradesAsked
+from common.orders.books import Books
 from common.orders.forgotten import Forgotten
 from common.orders.ledger import FillLedger
 from common.orders.leg import Leg
@@ -341,11 +341,6 @@ def _any_end_counts(original: Any) -> Any:
 
 def _settled_without_fees(original: Any, self: Any, order: Any) -> bool:
     return worst.at_worst(order) != NOTHING or self.is_by_hand(order)
-
-
-def _newest_alone(original: Any, self: Any, lsn: int) -> int:
-    told_lsn, venue_ns = self.clocks[-1] if self.clocks else (0, 0)
-    return venue_ns if told_lsn <= lsn else 0
 
 
 def _keep_price(original: Any, self: Any, leg: Any) -> None:
@@ -729,10 +724,6 @@ BUGS: dict[str, Bug] = {
         "An order of somebody else is shown for ever where its end was not heard.",
         ((orders_fold.Fold, "_strangers_gone", lambda _: lambda *arguments: None),), 60,
     ),
-    "missing-unasked": Bug(
-        "An order of ours that is not among all open ones of the venue is not asked about.",
-        ((orders_fold.Fold, "_missing", lambda _: lambda *arguments: None),), 3900, version=7,
-    ),
     "never-settled": Bug(
         "REST's word that there is no such order never settles one.",
         ((orders_fold.Fold, "_window_closed", lambda _: lambda *arguments: False),), 40,
@@ -751,10 +742,6 @@ BUGS: dict[str, Bug] = {
     "our-end-is-theirs": Bug(
         "Where a venue has no window, the end of our side of a connection ends what it carried.",
         ((orders_fold, "window_closed", _any_end_counts),), 1300, version=7,
-    ),
-    "newest-clock-alone": Bug(
-        "The venue's clock is that of the newest answer about trades, or none.",
-        ((TradesAsked, "venue_ns_by", _instead(_newest_alone)),), 660, version=7,
     ),
     "fees-left-behind": Bug(
         "An order leaves memory though REST has not told its fees.",

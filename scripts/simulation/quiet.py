@@ -70,6 +70,7 @@ def come_to_rest(world: World) -> None:
             process.core.hand.resting = True
     asked_ns = max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
     wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    wait(world, OPEN_WITHIN_NS, "alive-again", lambda: not _unpriced(world), lambda: _unpriced(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
     _pass_windows(world)
     for venue, symbol in setting.position_limits(world.config):
@@ -106,6 +107,11 @@ def wait(
         over = world.scheduler.now_ns - began_ns > within_ns
         if over or world.turns - began_turns > TURNS_TO_REST:
             raise Violation(invariant, f"after {(world.scheduler.now_ns - began_ns) / 1e9:.1f} s: {state()}")
+
+
+def _unpriced(world: World) -> list[str]:
+    """The market data sessions that are not logged on: they wait for the venue's locks and limits as the others do."""
+    return [name for name in world.plan.roles.market_data if _status(world, name)["state"] != "live"]
 
 
 def _pass_windows(world: World) -> None:

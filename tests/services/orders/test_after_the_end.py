@@ -209,6 +209,25 @@ def test_an_overtaken_amendment_of_which_nobody_knows_is_asked_about_until_the_v
     assert not ring.asks
 
 
+def test_an_answer_without_a_clock_came_after_the_trades_that_were_told_before_it_was_asked_for(ring: Ring) -> None:
+    """The order and the trades of its symbol are always asked for at once: those just told are too late for each."""
+    order = ring.new(1, "binance", qty="5")
+    ring.sent(order)
+    ring.report(order, "0", "0")
+    amend = amends(ring, "G", order_qty=D(8))
+    ring.told("binance", RequestRejected(2, amend.attempt, amend.cl_ord_id, -1007, "timeout", True))
+    ring.pass_time(20_000)
+    for number in (910, 911):
+        asked_lsn, venue_ns = ring.core.books.lsn, ring.journal.stamp_ns
+        trades = Ask("binance", number, "trades", "BTCUSDT", asked_lsn=asked_lsn)
+        ring.answers(venue="binance", ask=trades, venue_ns=venue_ns)
+    assert list(the_order(ring).requests)
+    ask = Ask("binance", 912, "order", "BTCUSDT", order.cl_ord_id, asked_lsn=asked_lsn)
+    told = RestOrder("BTCUSDT", "77", order.cl_ord_id, "1", "0", D(5), D(100), D(0))
+    ring.answers(venue="binance", ask=ask, order=told)
+    assert not the_order(ring).requests
+
+
 @pytest.mark.parametrize("end", ["rejected", "withdrawn", "gap", "caught up", "cancelled"])
 def test_an_overtaken_amendment_comes_to_nothing(ring: Ring, end: str) -> None:
     ring.open("generic")
