@@ -21,7 +21,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "beyond-bounds-untold": 11,
     "booked-is-added": 4,
     "bust-as-a-fill": 7,
-    "cancel-once": 5,
+    "cancel-once": 31,
     "cancel-what-comes": 0,
     "chain-per-writer": 2,
     "closings-untold": 1,
