@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from common.exchange.settings import ExchangeSettings
 from tests.common.exchange.harness import World
@@ -156,6 +157,17 @@ class Bench(NamedTuple):
             return await watch(exchange)
 
         return watched(lambda: self.judged.client(self.ccxt.pro, self.served), ready)
+
+    def check_refused(self) -> None:
+        """Each wrong key, and a stamp that is too old, is refused with the code that the venue has for it."""
+        client, judged = self.client, self.judged
+        old = ("nonce", lambda: client.milliseconds() - judged.old_ms, judged.old_code)
+        for name, value, code in (*judged.wrong_keys, old):
+            former = getattr(client, name)
+            setattr(client, name, value)
+            with pytest.raises(self.ccxt.BaseError, match=code):
+                client.fetch_balance()
+            setattr(client, name, former)
 
     async def heard(self) -> None:
         """Until somebody listens to the account's orders."""
