@@ -37,7 +37,7 @@ WORLD = {
 # A seeded generator of one's own gives the same numbers for the same inputs; the module's functions do not.
 HARMLESS = ("os.path", "random.Random")
 # A venue's REST side blocks, in a worker thread: it paces itself by the clock.
-BLOCKING = re.compile(r"common/venues/\w+/rest\.py")
+BLOCKING = re.compile(r"common/venues/(families/)?\w+/rest\.py")
 # Ports to the disk: their real implementations are the only places of their libraries that touch the system.
 DISK_PORTS = ("common/journal/files.py", "common/orders/index_file.py")
 # Named by a core for a type alone: what it does is done by whoever starts the core.
@@ -55,6 +55,7 @@ PURE = (
     "common/actor/links.py",
 )
 VENUES = sorted(file.parent.name for file in (CHECKOUT / "common/venues").glob("*/venue.py"))
+FAMILIES = sorted(file.parent.name for file in (CHECKOUT / "common/venues/families").glob("*/__init__.py"))
 SIMULATED = tuple(f"common/venues/{venue}/simulated/" for venue in VENUES)
 # Measured, and worth their memory to one process each.
 ONLY_IN = {
@@ -215,21 +216,39 @@ def venue_of(name: str) -> str:
     return parts[2] if parts[:2] == ["common", "venues"] and len(parts) > 2 and parts[2] in VENUES else ""
 
 
+def family_of(name: str) -> str:
+    """The family of venues whose folder a file or a module is in, "" for none."""
+    parts = re.split(r"[./]", name)
+    return parts[3] if parts[:3] == ["common", "venues", "families"] and len(parts) > 3 and parts[3] in FAMILIES else ""
+
+
 def test_nobody_imports_a_venue_by_its_name_but_the_venue_itself(imports: list[Import]) -> None:
     """All others find what they need of it by the registry, which loads nothing else."""
     found = [
         i
         for i in imports
-        if venue_of(i.module)
-        and venue_of(i.module) not in (venue_of(i.file), INHERITS.get(venue_of(i.file)))
-        and i.file not in PLAYS_A_VENUE
+        if venue_of(i.module) and venue_of(i.module) != venue_of(i.file) and i.file not in PLAYS_A_VENUE
     ]
     assert not found, "\n".join(map(str, found))
 
 
-INHERITS = {"gateiofutures": "gateio"}
-"""Two markets of one exchange, each a venue here: what they have in common is written in the folder of the one, and the
-other inherits it."""
+def test_what_a_family_of_venues_has_in_common_is_imported_by_its_venues_alone(imports: list[Import]) -> None:
+    """A family goes by the name that all of its venues begin with."""
+    found = [
+        i
+        for i in imports
+        if (family := family_of(i.module)) and family_of(i.file) != family and not venue_of(i.file).startswith(family)
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+def test_a_family_s_folder_has_nothing_that_one_venue_alone_uses(imports: list[Import]) -> None:
+    """That belongs into the venue's own folder."""
+    folders = [CHECKOUT / "common/venues/families" / family for family in FAMILIES]
+    for file in (file for folder in folders for file in folder.rglob("*.py") if file.name != "__init__.py"):
+        users = {venue_of(i.file) for i in imports if venue_of(i.file) and name_of(file) in files_of(i.module)}
+        inside = [i for i in imports if family_of(i.file) and name_of(file) in files_of(i.module)]
+        assert len(users) > 1 or (inside and not users), f"{name_of(file)} is used by {sorted(users) or 'nobody'}"
 
 
 PLAYS_A_VENUE = {"scripts/simulation/rest.py"}
@@ -240,8 +259,8 @@ BRIDGED_REST = "common/venues/bridged_rest.py"
 
 
 def test_the_two_readings_of_a_venue_s_document_know_nothing_of_each_other(imports: list[Import]) -> None:
-    simulated = re.compile(r"common[./]venues[./]\w+[./]simulated\b")
-    ours = re.compile(r"common[./]venues[./]\w+[./](dialect|fields|rest)\b")
+    simulated = re.compile(r"common[./]venues[./](families[./])?\w+[./]simulated\b")
+    ours = re.compile(r"common[./]venues[./](families[./])?\w+[./](backend|dialect|fields|rest)\b")
     found = [
         i
         for i in imports
@@ -252,7 +271,7 @@ def test_the_two_readings_of_a_venue_s_document_know_nothing_of_each_other(impor
 
 def test_a_venue_s_profile_imports_no_part_of_it(imports: list[Import]) -> None:
     profile = re.compile(r"common/venues/\w+/venue\.py")
-    found = [i for i in imports if profile.fullmatch(i.file) and venue_of(i.module)]
+    found = [i for i in imports if profile.fullmatch(i.file) and (venue_of(i.module) or family_of(i.module))]
     assert not found, "\n".join(map(str, found))
 
 
@@ -319,9 +338,14 @@ def own_message_types() -> set[str]:
     return {msg_type for msg_type in found if dictionary.message_name(msg_type) is None}
 
 
+def is_shared(file: Path) -> bool:
+    """Whether it is the code of all venues, not that of one or of a family."""
+    return not venue_of(name_of(file)) and not family_of(name_of(file))
+
+
 def outside_of_venues() -> Iterator[Path]:
     """The code that is no venue's."""
-    return (file for file in python_files(*PACKAGES) if not venue_of(name_of(file)))
+    return (file for file in python_files(*PACKAGES) if is_shared(file))
 
 
 def test_shared_code_names_no_venue() -> None:
@@ -371,7 +395,7 @@ def test_what_is_said_in_common_is_said_of_every_venue() -> None:
     found = [
         f"{name_of(file)}: {match[0]}"
         for file in python_files("common")
-        if not venue_of(name_of(file)) and name_of(file) not in EXAMPLES
+        if is_shared(file) and name_of(file) not in EXAMPLES
         for match in names.finditer(file.read_text("utf-8"))
     ]
     assert not found, "\n".join(found)

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from common.messages import OFFSET_PRICE, AmendOrder, NewOrder, QueryOrder, Terms
+from common.instant import NS_PER_S
+from common.messages import MAX_TIME_TO_LIVE_NS, OFFSET_PRICE, AmendOrder, NewOrder, QueryOrder, Terms
 from common.orders.names import ClOrdIdForm
 
 
@@ -114,6 +115,22 @@ FURTHER_TERMS = frozenset(
     }
 )
 """Terms beyond those of limit and market orders. A folder lacks each of them that it does not say it spells."""
+
+
+LACKED_BEHIND_A_BRIDGE = frozenset(
+    {
+        Feature.STATUS_QUERY,
+        Feature.MASS_CANCEL,
+        Feature.MASS_CANCEL_REPORT,
+        Feature.LIMIT_QUERY,
+        Feature.UNKNOWN_OUTCOME,
+        Feature.ANNOUNCEMENT,
+    }
+)
+"""What no bridge speaks, whichever venue is behind it."""
+
+BRIDGED_WINDOW_NS = MAX_TIME_TO_LIVE_NS + 10 * NS_PER_S
+"""How long after an order's last moment a bridge and its venue together may still be at it: assumed, and generous."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from common.instant import NS_PER_S
 from common.messages import MAX_TIME_TO_LIVE_NS
-from common.venues.venue import CredentialKind, Feature, VenueProfile
+from common.venues.venue import LACKED_BEHIND_A_BRIDGE, CredentialKind, Feature, VenueProfile
 
 PROCESSING_LIMIT_NS = 45 * NS_PER_S
 """How long after an order's last moment the bridge and the venue together may still be at it: assumed, and generous. An
@@ -16,20 +16,7 @@ PROFILE = VenueProfile(
     backend="common.venues.bitget.rest:open_backend",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
     further=frozenset({Feature.REDUCE_ONLY}),
-    lacks=frozenset(
-        {
-            Feature.AMEND,
-            Feature.MARKET_ORDER,
-            Feature.STATUS_QUERY,
-            Feature.MASS_CANCEL,
-            Feature.MASS_CANCEL_REPORT,
-            Feature.LIMIT_QUERY,
-            Feature.UNKNOWN_OUTCOME,
-            Feature.ANNOUNCEMENT,
-            Feature.STOP_ORDER,
-            Feature.GOOD_TILL_DATE,
-        }
-    ),
+    lacks=LACKED_BEHIND_A_BRIDGE | {Feature.AMEND, Feature.MARKET_ORDER},
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     cancels_own_session_only=True,
     tells_funding=True,

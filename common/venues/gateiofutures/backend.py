@@ -18,16 +18,14 @@ from common.instant import NS_PER_S
 from common.venues.backend import BridgedTerms, HttpCall, Limit, Reply, Signer, TradeFact, Verdict
 from common.venues.credentials import HmacAccount
 from common.venues.dialect import plain
-from common.venues.gateio.backend import (
+from common.venues.families.gateio.backend import (
     FILLS_PAGE,
     ORDERS_PAGE,
+    TIMES_IN_FORCE,
     GateioBackend,
     Row,
-    by_last_moment,
-    name_at_venue,
     number_asked,
     span,
-    text_of,
     trade_fact,
 )
 from common.venues.rest import BadAnswer, decimal_field, name_field
@@ -44,7 +42,6 @@ ONE_POSITION = "single"
 FRACTIONS = "fractions of contracts are traded there, which a push may tell as whole ones: leave it out of `symbols`"
 WRONG_MODE = "contracts are traded in a classic account with one position in each, and this one has"
 _SIDES = {Decimal(1): "buy", Decimal(-1): "sell", Decimal(0): ""}
-_TIMES_IN_FORCE = {"1": "gtc", "3": "ioc", "4": "fok"}
 _LEAST_MS, _LEAST_US = 10**11, 10**14
 """From here on a time is one in milliseconds, and in microseconds: in seconds it would be in the year 5138."""
 
@@ -65,13 +62,17 @@ class GateioFuturesBackend(GateioBackend):
     """A `Backend` with those of `ModedBackend`, `ContractBackend` and `ForgettingBackend`."""
 
     area = "futures"
+    stem = "{settle}/"
+    of_area = SETTLE
+    pair = "contract"
+    amends_by = "PUT"
     websocket_path = ""
     books_path = ""
     forgets_after_ns = 600 * NS_PER_S
 
     def __init__(self, credentials: HmacAccount, sign: Signer, symbols: Sequence[str]) -> None:
         """`sign` signs what goes over REST, of futures; `symbols` are those that are traded."""
-        super().__init__(credentials, sign, sign)
+        super().__init__(credentials, sign)
         self._account = credentials.account
         self._symbols = frozenset(symbols)
 
@@ -115,29 +116,17 @@ class GateioFuturesBackend(GateioBackend):
 
     # ---- what is sent
 
-    def new(self, terms: BridgedTerms, wall_ns: int, last_venue_ns: int) -> HttpCall:
-        """See `Backend`."""
+    def terms_of(self, terms: BridgedTerms) -> dict[str, object]:
+        """See `GateioBackend`. A price of 0 is that of a market order."""
         asked: dict[str, object] = {
-            **SETTLE, "text": text_of(terms), "contract": self.name_of(terms.symbol), "size": _size(terms),
-            "price": _price(terms), "tif": "poc" if terms.post_only else _TIMES_IN_FORCE[terms.time_in_force],
+            **self.qty_of(terms), "price": "0" if terms.price is None else plain(terms.price),
+            "tif": "poc" if terms.post_only else TIMES_IN_FORCE[terms.time_in_force],
         }  # fmt: skip
-        asked |= {"reduce_only": True} if terms.reduce_only else {}
-        return by_last_moment(self._sign("POST", "{settle}/orders", asked, wall_ns), last_venue_ns)
+        return {**asked, "reduce_only": True} if terms.reduce_only else asked
 
-    def amend(self, terms: BridgedTerms, request_id: str, wall_ns: int, last_venue_ns: int) -> HttpCall:
-        """See `Backend`: whoever tells of the order afterwards tells `request_id` with it."""
-        asked = {**_named(terms, ""), "size": _size(terms), "amend_text": request_id}
-        asked |= {} if terms.price is None else {"price": _price(terms)}
-        return by_last_moment(self._sign("PUT", "{settle}/orders/{order_id}", asked, wall_ns), last_venue_ns)
-
-    def cancel(self, terms: BridgedTerms, wall_ns: int) -> HttpCall:
-        """See `Backend`."""
-        return self._sign("DELETE", "{settle}/orders/{order_id}", _named(terms, ""), wall_ns)
-
-    def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
-        """See `Backend`: by the venue's id where it is known, since ours finds an order until a minute after its
-        end."""
-        return self._sign("GET", "{settle}/orders/{order_id}", _named(terms, order_id), wall_ns)
+    def qty_of(self, terms: BridgedTerms) -> dict[str, object]:
+        """See `GateioBackend`: below 0 for a sale."""
+        return {"size": int(terms.order_qty) if terms.side == "1" else -int(terms.order_qty)}
 
     def ask_open(self, page: str, wall_ns: int) -> HttpCall:
         """See `Backend`."""
@@ -158,17 +147,6 @@ class GateioFuturesBackend(GateioBackend):
         """See `Backend`."""
         asked = {**SETTLE, "contract": self.name_of(terms.symbol), "order": order_id, **_page(page, FILLS_PAGE)}
         return self._sign("GET", "{settle}/my_trades", asked, wall_ns)
-
-    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
-        """See `GuardingBackend`: contract by contract."""
-        wanted = dict.fromkeys(former, 0) | dict.fromkeys(symbols, self.guard_s)
-        return [
-            self._sign(
-                "POST", "{settle}/countdown_cancel_all",
-                {**SETTLE, "timeout": seconds, "contract": self.name_of(symbol)}, wall_ns,
-            )
-            for symbol, seconds in wanted.items()
-        ]  # fmt: skip
 
     def ask_account(self, wall_ns: int) -> HttpCall:
         """See `ModedBackend`."""
@@ -211,18 +189,6 @@ class GateioFuturesBackend(GateioBackend):
         if row.get("enable_credit") or row.get("margin_mode"):
             return f"{WRONG_MODE} margin_mode {row.get('margin_mode')}, enable_credit {row.get('enable_credit')}"
         return ""
-
-
-def _size(terms: BridgedTerms) -> int:
-    return int(terms.order_qty) if terms.side == "1" else -int(terms.order_qty)
-
-
-def _price(terms: BridgedTerms) -> str:
-    return "0" if terms.price is None else plain(terms.price)
-
-
-def _named(terms: BridgedTerms, order_id: str) -> dict[str, object]:
-    return {**SETTLE, "order_id": name_at_venue(terms, order_id)}
 
 
 def _page(page: str, rows: int) -> dict[str, object]:

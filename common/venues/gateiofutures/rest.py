@@ -1,8 +1,7 @@
 """The venue's REST side through CCXT: one `Ask` in, one `Answer` out; and what signs for the bridge.
 
 Source: Gate APIv4 documentation, futures, as stored 2025-11-25 for the endpoints; ccxt 4.5 for how they are called and
-signed. What is so at spot too is inherited. The endpoints are called as they are (CCXT's implicit methods), since its
-unified ones turn money into floats. A trade is known by `id`, which one of the endpoints calls `trade_id`.
+signed. A trade is known by `id`, which one of the endpoints calls `trade_id`.
 """
 
 import time
@@ -11,11 +10,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.messages import Answer, Ask
-from common.venues.bridged_rest import BaseError, Paging, Row, account_client
+from common.venues.bridged_rest import Paging, Row, account_client
 from common.venues.ccxt_parts import at_host, ccxt_client, http_signer
 from common.venues.credentials import Credentials, HmacAccount
-from common.venues.gateio.backend import FILLS_PAGE, ORDERS_PAGE, PREFIX
-from common.venues.gateio.rest import CALLS, MAX_PAGES, VERSION, GateioRest, SpotApi
+from common.venues.families.gateio.backend import FILLS_PAGE, ORDERS_PAGE
+from common.venues.families.gateio.rest import CALLS, VERSION, GateioRest, TimeApi, key_options, paged
 from common.venues.gateiofutures.backend import (
     ONE_POSITION,
     SETTLE,
@@ -28,7 +27,7 @@ from common.venues.gateiofutures.backend import (
 from common.venues.rest import BadAnswer, RestSettings, decimal_field, name_field
 
 
-class FuturesApi(SpotApi, Protocol):
+class FuturesApi(TimeApi, Protocol):
     """The endpoints that are used, under CCXT's names for them."""
 
     def publicFuturesGetSettleTickers(self, params: Row = ...) -> list[Row]: ...  # noqa: N802
@@ -63,13 +62,11 @@ def _options(credentials: Credentials) -> dict[str, object]:
             "Gate.io Futures' requests are signed with an API key's secret, and name the user: set the venue's "
             "[credentials]"
         )
-    return {"apiKey": credentials.api_key, "secret": credentials.secret.decode("ascii")}
+    return key_options(credentials)
 
 
-class GateioFuturesRest(GateioRest):
+class GateioFuturesRest(GateioRest[FuturesApi]):
     """Gate.io's answers on futures, whose rows are read as those of spot."""
-
-    api: FuturesApi
 
     def __init__(self, venue: str, api: FuturesApi) -> None:
         """`api` as CCXT has it."""
@@ -78,18 +75,9 @@ class GateioFuturesRest(GateioRest):
 
     # ---- orders
 
-    def _order_row(self, ask: Ask) -> Row | None:
-        """By our id it is found until a minute after its end: else it is looked for among those of that time."""
-        text = f"{PREFIX}{ask.cl_ord_id}"
-        try:
-            return spot_order(self.api.privateFuturesGetSettleOrdersOrderId(
-                {**SETTLE, "order_id": ask.order_id or text}
-            ))  # fmt: skip
-        except BaseError as error:
-            if not self._says(error, self.UNKNOWN):
-                raise
-        ended = () if ask.order_id else self._ended(ask)
-        return next((row for row in ended if row.get("text") == text), None)
+    def _order_named(self, name: str, symbol: str) -> Row:
+        """See `GateioRest`: by our id until a minute after its end."""
+        return spot_order(self.api.privateFuturesGetSettleOrdersOrderId({**SETTLE, "order_id": name}))
 
     def _ended(self, ask: Ask) -> Iterator[Row]:
         by = {**SETTLE, "contract": name_of_contract(ask.symbol), **self._span(ask.since_ns)}
@@ -146,11 +134,5 @@ def _position(row: Mapping[str, Any]) -> tuple[str, Decimal]:
 
 
 def _offset(limit: int) -> Paging:
-    """Pages of so many rows at most, which are asked for by how many come before."""
-
-    def asked(number: int) -> Row:
-        return {"offset": (number - 1) * limit, "limit": limit}
-
-    return Paging(
-        list, lambda rows: len(rows) >= limit, lambda rows, number: asked(number), asked(1), MAX_PAGES,
-    )  # fmt: skip
+    """Pages that are asked for by how many rows come before."""
+    return paged(limit, lambda number: {"offset": (number - 1) * limit, "limit": limit})

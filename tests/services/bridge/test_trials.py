@@ -3,6 +3,7 @@ planted in the bridge is found by that."""
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from services.bridge.desk import Desk, Errand
 from services.bridge.venue_side import VenueSide
 from tests.services.bridge.powered import PoweredRig
 from tests.services.bridge.rig import Rig
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import Trial, assert_found_by_one_act
 
 STEPS = 60
 
@@ -211,12 +212,4 @@ def is_filled_while_nobody_listens(trial: Trial) -> None:
 def test_a_planted_bug_is_found_by_one_act(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any
 ) -> None:
-    sound, planted = tmp_path / "sound", tmp_path / "planted"
-    for folder in (sound, planted):
-        folder.mkdir()
-        if folder is planted:
-            plant(monkeypatch)
-        trial = Trial(0, folder)
-        act(trial)
-        trial.quiet()
-        assert bool(trial.check()) is (folder is planted)
+    assert_found_by_one_act(partial(Trial, 0), tmp_path, lambda: plant(monkeypatch), act)

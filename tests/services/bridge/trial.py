@@ -270,3 +270,40 @@ class Trial:
         sent = Counter(name for data in self.rig.requests("") if (name := self._id_sent(data)))
         self.wrong += [f"{name} was sent {count} times" for name, count in sent.items() if count > 1]
         return self.wrong
+
+
+def assert_sound_after_trouble(trial: Trial, steps: int = 60) -> None:
+    """After so many steps of trouble, and quiet, the client knows what the venue knows."""
+    trial.run(steps)
+    trial.quiet()
+    assert trial.check() == []
+
+
+def assert_sound_after_a_burst(trial: Trial) -> None:
+    """The same where the bridge dies over requests that nobody has heard of yet."""
+    trial.run(60)
+    trial.burst(10)
+    trial.quiet()
+    assert trial.check() == []
+    assert trial.kills and trial.outcomes
+
+
+def assert_finds_out_after_kills(trial: Trial) -> None:
+    """A bridge that is killed over requests in flight finds out what became of each."""
+    trial.die_over(10, 2)
+    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+
+
+def assert_found_by_one_act(
+    make_trial: Callable[[Path], Trial], folder: Path, plant: Callable[[], None], act: Callable[[Trial], None]
+) -> None:
+    """The act alone shows the bug once it is planted, and nothing before."""
+    for name in ("sound", "planted"):
+        where = folder / name
+        where.mkdir()
+        if name == "planted":
+            plant()
+        trial = make_trial(where)
+        act(trial)
+        trial.quiet()
+        assert bool(trial.check()) is (name == "planted")

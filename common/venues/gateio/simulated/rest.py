@@ -6,33 +6,29 @@ Source: Gate APIv4 documentation as stored 2025-11-25, spot.
 from collections.abc import Mapping
 
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
-from common.exchange.order import BUY, FILLED, LIMIT, MARKET, NO_PREVENTION, SELL, Asked, Order, Terms
+from common.exchange.order import BUY, FILLED, LIMIT, MARKET, NO_PREVENTION, SELL, Order, Terms
 from common.exchange.rest import LAST, Json, Parameters, Route
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, Instant
-from common.venues.gateio.simulated.requests import (
-    CANCELS,
+from common.venues.families.gateio.simulated.requests import (
     DEFAULT_ROWS,
     LOOKED_THROUGH,
     MAX_FILLS,
     MAX_ORDERS,
     NOT_FOUND,
     OTHERS,
-    SHORTEST_COUNTDOWN_S,
     TIMES_IN_FORCE,
     VERSION,
     GateioRequests,
     Quota,
     decimal_of,
-    raise_refusal,
     refused,
     span_of,
     whole_of,
 )
+from common.venues.families.gateio.simulated.rows import PARAMETER, Row
 from common.venues.gateio.simulated.rows import (
     LABELS,
-    PARAMETER,
-    Row,
     balance_row,
     fill_row,
     levels,
@@ -40,7 +36,7 @@ from common.venues.gateio.simulated.rows import (
     pair_row,
     ticker_row,
 )
-from common.venues.gateio.simulated.websocket import GateioWebSocket
+from common.venues.gateio.simulated.websocket import GateioSpotWebSocket
 
 ORDERS = Quota(10, 1)
 """New orders and amendments of each user and pair together."""
@@ -48,12 +44,14 @@ ORDERS = Quota(10, 1)
 _MODES = ("ACK", "RESULT", "FULL")
 
 
-class GateioRestApi(GateioRequests):
-    """A `RestApi`. `pushes` knows what the latest amendment of an order was called."""
+class GateioSpotRestApi(GateioRequests):
+    """A `RestApi`."""
 
-    def __init__(self, venue: Venue, pushes: GateioWebSocket) -> None:
-        super().__init__(venue)
-        self._pushes = pushes
+    sides = {"buy": BUY, "sell": SELL}  # noqa: RUF012
+    labels = LABELS
+
+    def __init__(self, venue: Venue, pushes: GateioSpotWebSocket) -> None:
+        super().__init__(venue, pushes)
         public = {
             "spot/time": self._time, "spot/currency_pairs": self._pairs, "margin/currency_pairs": self._none,
             "spot/order_book": self._book, "spot/tickers": self._ticker,
@@ -90,6 +88,9 @@ class GateioRestApi(GateioRequests):
             raise refused(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {symbol}"[:100])
         return symbol
 
+    def _symbols(self, p: Parameters) -> list[str]:
+        return [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books)
+
     def _book(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted("", "order_book", OTHERS, now)
         book, depth = self._venue.state.books[self._symbol(p)], whole_of(p, "limit", 10, 1000)
@@ -101,8 +102,7 @@ class GateioRestApi(GateioRequests):
     def _ticker(self, account: str, p: Parameters, now: Instant) -> Json:
         self._counted("", "tickers", OTHERS, now)
         state = self._venue.state
-        symbols = [self._symbol(p)] if p.get("currency_pair") else list(state.books)
-        return [ticker_row(state.books[symbol], state.instruments[symbol]) for symbol in symbols]
+        return [ticker_row(state.books[symbol], state.instruments[symbol]) for symbol in self._symbols(p)]
 
     # ---- questions
 
@@ -114,7 +114,7 @@ class GateioRestApi(GateioRequests):
 
     def _find(self, account: str, p: Parameters, now: Instant) -> Order | ClosedOrder:
         """By the venue's id, or by text, which finds what is open alone."""
-        name, symbol = p[LAST], p.get("currency_pair", "")
+        name, symbol = p[LAST], self._symbol(p)
         if name.startswith("t-"):
             found: Order | ClosedOrder | None = self._venue.state.find(account, name.removeprefix("t-"))
             found = found if found is not None and found.terms.symbol == symbol else None
@@ -123,14 +123,6 @@ class GateioRestApi(GateioRequests):
         if found is None:
             raise refused(404, NOT_FOUND, "Order not found")
         return found
-
-    def _order(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted(account, "order", OTHERS, now)
-        self._symbol(p)
-        found = self._find(account, p, now)
-        if self._venue.hides(found.stamp_ns, now):
-            raise refused(404, NOT_FOUND, "Order not found")
-        return self._row(found)
 
     def _open_orders(self, account: str, p: Parameters, now: Instant) -> Json:
         """Of each pair the newest first, a page of each."""
@@ -178,7 +170,7 @@ class GateioRestApi(GateioRequests):
         else:
             span = span_of(p, now)
             rows = []
-            for symbol in [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books):
+            for symbol in self._symbols(p):
                 ended = {order.order_id for order in self._ended(account, symbol, span)}
                 trades = history.last_trades(account, symbol, LOOKED_THROUGH)
                 rows += [row for row in trades if row.order_id in ended or self._surely_ended(row, span)]
@@ -201,7 +193,7 @@ class GateioRestApi(GateioRequests):
         self._counted(account, f"orders {p.get('currency_pair', '')}", ORDERS, now)
         terms = self._terms(account, p)
         self._refuse_by_fault()
-        raise_refusal(self._venue.engine.check(terms, now.wall_ns), LABELS)
+        self._raise_refusal(self._venue.engine.check(terms, now.wall_ns))
         row = self._row(self._venue.engine.place(terms, now))
         return {name: row[name] for name in ("id", "text", "amend_text")} if p.get("action_mode") == "ACK" else row
 
@@ -227,7 +219,6 @@ class GateioRestApi(GateioRequests):
 
     def _open(self, account: str, p: Parameters, now: Instant) -> Order:
         """The open order that is named. Raises RestError, which says of what has ended how it did."""
-        self._symbol(p)
         found = self._find(account, p, now)
         if not isinstance(found, Order) or not found.is_open:
             label = "ORDER_CLOSED" if found.ord_status == FILLED else "ORDER_CANCELLED"
@@ -235,41 +226,11 @@ class GateioRestApi(GateioRequests):
         return found
 
     def _amend(self, account: str, p: Parameters, now: Instant) -> Json:
-        """Answered when it is done. An amount that is not above what is filled cancels."""
+        """Answered when it is done."""
         self._counted(account, f"orders {p.get('currency_pair', '')}", ORDERS, now)
         order = self._open(account, p, now)
         if not p.get("amount") and not p.get("price"):
             raise refused(400, PARAMETER, "either amount or price must be specified")
         qty = decimal_of(p, "amount") if p.get("amount") else order.order_qty
         px = decimal_of(p, "price") if p.get("price") else order.price
-        if qty <= order.cum_qty:
-            self._venue.engine.cancel(order, now)
-            return self._row(order)
-        raise_refusal(self._venue.engine.check_replace(order, order.cl_ord_id, qty, px), LABELS)
-        self._pushes.name_amendment(order.order_id, p.get("amend_text") or "-")
-        self._venue.engine.replace(order, Asked(order.cl_ord_id), qty, px, now)
-        return self._row(order)
-
-    def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted(account, "cancel", CANCELS, now)
-        order = self._open(account, p, now)
-        self._close(order, now)
-        return self._row(order)
-
-    def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted(account, "cancel", CANCELS, now)
-        wanted = {"": (BUY, SELL), "buy": (BUY,), "sell": (SELL,)}.get(p.get("side", ""), ())
-        orders = [o for o in self._venue.state.open_orders(account, self._symbol(p)) if o.side in wanted]
-        for order in orders:
-            self._venue.engine.cancel(order, now)
-        return [self._row(order) for order in orders]
-
-    def _countdown(self, account: str, p: Parameters, now: Instant) -> Json:
-        """Of a pair, or of all."""
-        self._counted(account, "countdown_cancel_all", OTHERS, now)
-        timeout = p.get("timeout", "")
-        if not timeout.isdecimal() or 0 < int(timeout) < SHORTEST_COUNTDOWN_S:
-            raise refused(400, PARAMETER, "invalid argument: timeout")
-        symbols = [self._symbol(p)] if p.get("currency_pair") else list(self._venue.state.books)
-        fires_ms = [self._pushes.switch.set(account, symbol, int(timeout), now) for symbol in symbols]
-        return {"triggerTime": str(fires_ms[0])}
+        return self._amended(order, qty, px, p, now)

@@ -13,9 +13,7 @@ from common.exchange.history import ClosedOrder, TradeRow
 from common.exchange.numbers import digits
 from common.exchange.order import (
     BUY,
-    FILL_OR_KILL,
     FILLED,
-    IMMEDIATE_OR_CANCEL,
     MARKET,
     NEW,
     PARTIALLY_FILLED,
@@ -24,8 +22,7 @@ from common.exchange.order import (
 )
 from common.exchange.settings import Instrument
 from common.instant import NS_PER_MS, NS_PER_S
-
-Row = dict[str, object]
+from common.venues.families.gateio.simulated.rows import Row, best_prices, text_of, time_in_force
 
 LABELS = {
     Refusal.UNKNOWN_SYMBOL: "INVALID_CURRENCY_PAIR",
@@ -35,17 +32,8 @@ LABELS = {
     Refusal.BAD_PRICE: "INVALID_PRECISION",
     Refusal.WOULD_TAKE: "POC_FILL_IMMEDIATELY",
 }
-PARAMETER = "INVALID_PARAM_VALUE"
-NO_TEXT = "#"
-"""What the names begin with of orders that were placed without a text: none can hold it."""
-
 ENDS = {Cause.SELF_TRADE: "stp", Cause.NO_LIQUIDITY: "depth_not_enough", Cause.NO_BALANCE: "trader_not_enough"}
 _PRICE_STEP = Decimal("0.00000001")
-
-
-def text_of(name: str) -> str:
-    """`text` of an order of that name here."""
-    return "apiv4" if name.startswith(NO_TEXT) else f"t-{name}"
 
 
 def seconds(stamp_ns: int) -> str:
@@ -56,13 +44,6 @@ def seconds(stamp_ns: int) -> str:
 def _precise_ms(stamp_ns: int) -> str:
     """Unix milliseconds with three decimals, as fills have them."""
     return f"{stamp_ns // NS_PER_MS}.{stamp_ns // 1000 % 1000:03d}"
-
-
-def time_in_force(order: Order | ClosedOrder) -> str:
-    """time_in_force."""
-    if order.terms.post_only:
-        return "poc"
-    return {IMMEDIATE_OR_CANCEL: "ioc", FILL_OR_KILL: "fok"}.get(order.terms.time_in_force, "gtc")
 
 
 def _finish_as(order: Order | ClosedOrder, cause: str) -> str:
@@ -143,9 +124,5 @@ def levels(side: BookSide, depth: int) -> list[list[str]]:
 
 def ticker_row(book: Book, i: Instrument) -> Row:
     """The best prices; a side without a price is empty."""
-    bid, ask = book.bids.best(), book.asks.best()
-    row: Row = {"currency_pair": i.symbol, "last": digits(book.last_px or i.start_price)}
-    for price, size, level in (("highest_bid", "highest_size", bid), ("lowest_ask", "lowest_size", ask)):
-        row[price] = "" if level is None else digits(level.price)
-        row[size] = "" if level is None else digits(level.qty)
+    row: Row = {"currency_pair": i.symbol, "last": digits(book.last_px or i.start_price), **best_prices(book)}
     return {**row, "change_percentage": "0", "base_volume": "0", "quote_volume": "0", "high_24h": "0", "low_24h": "0"}

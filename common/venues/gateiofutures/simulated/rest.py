@@ -11,30 +11,27 @@ from decimal import Decimal
 
 from common.exchange.history import ClosedOrder, closed_order
 from common.exchange.numbers import read_number
-from common.exchange.order import BUY, LIMIT, MARKET, NO_PREVENTION, SELL, ZERO, Asked, Order, Terms
+from common.exchange.order import BUY, LIMIT, MARKET, NO_PREVENTION, SELL, ZERO, Order, Terms
 from common.exchange.rest import LAST, Json, Parameters, Route
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.gateio.simulated.requests import (
-    CANCELS,
+from common.venues.families.gateio.simulated.requests import (
     DEFAULT_ROWS,
     LOOKED_THROUGH,
     MAX_FILLS,
     MAX_ORDERS,
     NOT_FOUND,
     OTHERS,
-    SHORTEST_COUNTDOWN_S,
     TIMES_IN_FORCE,
     VERSION,
     GateioRequests,
     Quota,
     decimal_of,
-    raise_refusal,
     refused,
     span_of,
     whole_of,
 )
-from common.venues.gateio.simulated.rows import PARAMETER, Row
+from common.venues.families.gateio.simulated.rows import PARAMETER, Row
 from common.venues.gateiofutures.simulated.rows import (
     LABELS,
     account_row,
@@ -60,11 +57,14 @@ MAX_CONTRACTS = 1000
 
 
 class GateioFuturesRestApi(GateioRequests):
-    """A `RestApi`. `pushes` knows what the latest amendment of an order was called."""
+    """A `RestApi`."""
+
+    sides = {"bid": BUY, "ask": SELL}  # noqa: RUF012
+    labels = LABELS
+    _pushes: GateioFuturesWebSocket
 
     def __init__(self, venue: Venue, pushes: GateioFuturesWebSocket) -> None:
-        super().__init__(venue)
-        self._pushes = pushes
+        super().__init__(venue, pushes)
         stem = f"{VERSION}/futures/usdt"
         one, every = f"{stem}/orders/{LAST}", f"{stem}/orders"
         public = {
@@ -147,13 +147,6 @@ class GateioFuturesRestApi(GateioRequests):
     def _is_forgotten(self, order: Order | ClosedOrder, now: Instant) -> bool:
         return not order.cum_qty and self._ended_before(order, now, FORGOTTEN_AFTER_NS)
 
-    def _order(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted(account, "order", OTHERS, now)
-        found = self._find(account, p, now)
-        if self._venue.hides(found.stamp_ns, now):
-            raise refused(404, NOT_FOUND, "Order not found")
-        return self._row(found)
-
     def _orders(self, account: str, p: Parameters, now: Instant) -> Json:
         """Those that are open, or have ended, the newest first."""
         self._counted(account, "orders", OTHERS, now)
@@ -234,7 +227,7 @@ class GateioFuturesRestApi(GateioRequests):
         self._counted(account, "entered", ORDERS, now)
         terms = self._terms(account, p)
         self._refuse_by_fault()
-        raise_refusal(self._venue.engine.check(terms, now.wall_ns), LABELS)
+        self._raise_refusal(self._venue.engine.check(terms, now.wall_ns))
         return self._row(self._venue.engine.place(terms, now))
 
     def _terms(self, account: str, p: Parameters) -> Terms:
@@ -259,7 +252,7 @@ class GateioFuturesRestApi(GateioRequests):
         return found
 
     def _amend(self, account: str, p: Parameters, now: Instant) -> Json:
-        """Answered when it is done. A size that is not above what is filled cancels."""
+        """Answered when it is done."""
         self._counted(account, "entered", ORDERS, now)
         order = self._open(account, p, now)
         if not p.get("size") and not p.get("price"):
@@ -268,37 +261,7 @@ class GateioFuturesRestApi(GateioRequests):
         px = decimal_of(p, "price") if p.get("price") else order.price
         if (size > 0) != (order.side == BUY):
             raise refused(400, PARAMETER, "invalid argument: size of another side")
-        if abs(size) <= order.cum_qty:
-            self._venue.engine.cancel(order, now)
-            return self._row(order)
-        raise_refusal(self._venue.engine.check_replace(order, order.cl_ord_id, abs(size), px), LABELS)
-        self._pushes.name_amendment(order.order_id, p.get("amend_text") or "-")
-        self._venue.engine.replace(order, Asked(order.cl_ord_id), abs(size), px, now)
-        return self._row(order)
-
-    def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
-        self._counted(account, "cancel", CANCELS, now)
-        order = self._open(account, p, now)
-        self._close(order, now)
-        return self._row(order)
-
-    def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
-        """A contract's, of one side or both."""
-        self._counted(account, "cancel", CANCELS, now)
-        wanted = {"": (BUY, SELL), "bid": (BUY,), "ask": (SELL,)}.get(p.get("side", ""), ())
-        orders = [o for o in self._venue.state.open_orders(account, self._symbol(p)) if o.side in wanted]
-        for order in orders:
-            self._venue.engine.cancel(order, now)
-        return [self._row(order) for order in orders]
-
-    def _countdown(self, account: str, p: Parameters, now: Instant) -> Json:
-        """Of a contract, or of all."""
-        self._counted(account, "countdown_cancel_all", OTHERS, now)
-        timeout = p.get("timeout", "")
-        if not timeout.isdecimal() or 0 < int(timeout) < SHORTEST_COUNTDOWN_S:
-            raise refused(400, PARAMETER, "invalid argument: timeout")
-        fires_ms = [self._pushes.switch.set(account, symbol, int(timeout), now) for symbol in self._symbols(p)]
-        return {"triggerTime": str(fires_ms[0])}
+        return self._amended(order, abs(size), px, p, now)
 
 
 def _slice(p: Parameters, most: int) -> slice:

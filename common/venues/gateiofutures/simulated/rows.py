@@ -15,7 +15,7 @@ from common.exchange.numbers import digits
 from common.exchange.order import BUY, FILLED, MARKET, ZERO, Order
 from common.exchange.settings import Instrument
 from common.instant import NS_PER_MS, NS_PER_S
-from common.venues.gateio.simulated.rows import Row, text_of, time_in_force
+from common.venues.families.gateio.simulated.rows import Row, best_prices, text_of, time_in_force
 
 LABELS = {
     Refusal.UNKNOWN_SYMBOL: "CONTRACT_NOT_FOUND",
@@ -164,9 +164,5 @@ def ticker_row(book: Book, i: Instrument) -> Row:
     """The best prices; a side without a price is empty."""
     last = digits(book.last_px or i.start_price)
     row: Row = {"contract": contract_name(i), "last": last, "mark_price": last, "index_price": last}
-    for price, size, level in (
-        ("highest_bid", "highest_size", book.bids.best()), ("lowest_ask", "lowest_size", book.asks.best()),
-    ):  # fmt: skip
-        row[price] = "" if level is None else digits(level.price)
-        row[size] = "" if level is None else digits(level.qty)
-    return {**row, "change_percentage": "0", "volume_24h": "0", "high_24h": last, "low_24h": last}
+    told = {**row, **best_prices(book)}
+    return {**told, "change_percentage": "0", "volume_24h": "0", "high_24h": last, "low_24h": last}

@@ -1,4 +1,4 @@
-"""Gate.io Futures' WebSocket v4: that of spot, on a path of its own, where what is private names the user.
+"""Gate.io Futures' WebSocket v4: the form of what it pushes; what is private names the user.
 
 Source: Gate futures WebSocket v4 documentation as stored 2025-11-25: orders, usertrades, positions, trades, and the
 order book V2 channel.
@@ -11,8 +11,8 @@ from common.exchange.order import Asked, Order
 from common.exchange.settings import Key
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.gateio.simulated.rows import Row
-from common.venues.gateio.simulated.websocket import ORDERS, TRADES, GateioWebSocket
+from common.venues.families.gateio.simulated.rows import Row
+from common.venues.families.gateio.simulated.websocket import ORDERS, TRADES, GateioWebSocket
 from common.venues.gateiofutures.simulated.rows import (
     contract_name,
     order_row,

@@ -15,7 +15,7 @@ from tests.common.venues.bitget.perpetual_rig import CONTRACT, PERPETUAL, D, any
 from tests.common.venues.bitget.rig import SYMBOL
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import FixClient, Rig, words
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import Trial, assert_finds_out_after_kills, assert_sound_after_trouble
 
 SPOT_USDT, FUTURES_USDT = 1_000_000, 100_000
 
@@ -252,16 +252,11 @@ def test_the_absence_of_an_order_for_contracts_is_believed_once_its_signature_is
 
 @pytest.mark.parametrize("seed", range(2))
 def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
-    trial = Trial(seed, tmp_path, contracts_rig, any_id_sent)
-    trial.run(40)
-    trial.quiet()
-    assert trial.check() == []
+    assert_sound_after_trouble(Trial(seed, tmp_path, contracts_rig, any_id_sent), 40)
 
 
 def test_a_bridge_that_is_killed_over_orders_for_contracts_finds_out_what_became_of_each(tmp_path: Path) -> None:
-    trial = Trial(7, tmp_path, contracts_rig, any_id_sent)
-    trial.die_over(10, 2)
-    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+    assert_finds_out_after_kills(Trial(7, tmp_path, contracts_rig, any_id_sent))
 
 
 def test_the_venue_s_word_of_a_contract_is_ours(raw: Raw) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from common.venues.backend import FillFact, HttpCall, OrderFact, Verdict
 from common.venues.ccxt_parts import ccxt_class, http_signer
-from common.venues.gateio.backend import GateioBackend
+from common.venues.gateio.backend import GateioSpotBackend
 from tests.common.venues.gateio.rig import KEYS, backend
 
 D = Decimal
@@ -96,7 +96,7 @@ def test_the_subscription_is_signed_over_channel_event_and_time() -> None:
     def unused(method: str, path: str, parameters: Mapping[str, object], wall_ns: int) -> HttpCall:
         pytest.fail("it is not for REST")
 
-    ours = GateioBackend(KEYS, unused, unused)
+    ours = GateioSpotBackend(KEYS, unused, unused)
     asked = msgspec.json.decode(ours.subscribe(STAMP_NS))
     assert asked["payload"] == ["!all"] and asked["time"] == 1_597_026_383
     assert asked["auth"]["SIGN"] == (

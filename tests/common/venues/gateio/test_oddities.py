@@ -10,7 +10,7 @@ import pytest
 from common.fix.wire import utc_timestamp
 from common.messages import ControlRequest
 from common.venues.backend import AmendFact, AmendingBackend, BookBackend, BookFact, FillFact, OrderFact, Push, Verdict
-from common.venues.gateio.simulated.rest import GateioRestApi
+from common.venues.gateio.simulated.rest import GateioSpotRestApi
 from services.bridge.prices import PricedBook
 from tests.common.venues.gateio.rig import SYMBOL, backend, gateio_rig
 from tests.services.bridge.raw import Raw
@@ -260,7 +260,7 @@ def test_15_a_page_of_open_orders_holds_so_many_of_each_pair(rig: Rig, raw: Raw)
 
 def test_16_a_unified_account_is_not_traded_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mode = [2]
-    monkeypatch.setattr(GateioRestApi, "_detail", lambda *_: {"user_id": 1, "key": {"mode": mode[0]}})
+    monkeypatch.setattr(GateioSpotRestApi, "_detail", lambda *_: {"user_id": 1, "key": {"mode": mode[0]}})
     rig = gateio_rig(tmp_path)
     rig.pass_time(2)
     status, client = rig.core.status(rig.now), FixClient(rig)

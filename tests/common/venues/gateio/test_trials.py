@@ -1,14 +1,20 @@
 """Seeds of trouble at Gate.io: nothing that a client is told may differ from the venue once it is quiet, and what is
 planted in how its orders are found is found by that."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.venues.gateio.backend import GateioBackend
+from common.venues.gateio.backend import GateioSpotBackend
 from tests.common.venues.gateio.rig import gateio_rig, id_sent
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import (
+    Trial,
+    assert_finds_out_after_kills,
+    assert_found_by_one_act,
+    assert_sound_after_trouble,
+)
 
 
 def trial_of(seed: int, folder: Path) -> Trial:
@@ -17,16 +23,11 @@ def trial_of(seed: int, folder: Path) -> Trial:
 
 @pytest.mark.parametrize("seed", [3, 8])
 def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
-    trial = trial_of(seed, tmp_path)
-    trial.run(60)
-    trial.quiet()
-    assert trial.check() == []
+    assert_sound_after_trouble(trial_of(seed, tmp_path))
 
 
 def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
-    trial = trial_of(7, tmp_path)
-    trial.die_over(10, 2)
-    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+    assert_finds_out_after_kills(trial_of(7, tmp_path))
 
 
 def ends_unheard(trial: Trial) -> None:
@@ -47,14 +48,14 @@ def fills_unheard(trial: Trial) -> None:
 
 
 def only_what_is_open_is_looked_for(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(GateioBackend, "ask_ended", lambda *_: None)
+    patch.setattr(GateioSpotBackend, "ask_ended", lambda *_: None)
 
 
 def fills_are_asked_for_by_time_alone(patch: pytest.MonkeyPatch) -> None:
-    def ask(self: GateioBackend, terms: Any, order_id: str, page: str, wall_ns: int) -> Any:
+    def ask(self: GateioSpotBackend, terms: Any, order_id: str, page: str, wall_ns: int) -> Any:
         return self.ask_fills(0, page, wall_ns)
 
-    patch.setattr(GateioBackend, "ask_fills_of", ask)
+    patch.setattr(GateioSpotBackend, "ask_fills_of", ask)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +65,4 @@ def fills_are_asked_for_by_time_alone(patch: pytest.MonkeyPatch) -> None:
 def test_a_planted_bug_is_found_by_one_act(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any
 ) -> None:
-    for name in ("sound", "planted"):
-        folder = tmp_path / name
-        folder.mkdir()
-        if name == "planted":
-            plant(monkeypatch)
-        trial = trial_of(0, folder)
-        act(trial)
-        trial.quiet()
-        assert bool(trial.check()) is (name == "planted")
+    assert_found_by_one_act(partial(trial_of, 0), tmp_path, lambda: plant(monkeypatch), act)

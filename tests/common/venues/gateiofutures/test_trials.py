@@ -1,6 +1,7 @@
 """Seeds of trouble at Gate.io Futures: nothing that a client is told may differ from the venue once it is quiet, and
 what is planted in how contracts are read is found by that."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ import pytest
 from common.venues.gateiofutures import backend as futures
 from common.venues.gateiofutures.backend import GateioFuturesBackend
 from tests.common.venues.gateiofutures.rig import gateiofutures_rig, id_sent
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import (
+    Trial,
+    assert_finds_out_after_kills,
+    assert_found_by_one_act,
+    assert_sound_after_trouble,
+)
 
 
 def trial_of(seed: int, folder: Path) -> Trial:
@@ -18,16 +24,11 @@ def trial_of(seed: int, folder: Path) -> Trial:
 
 @pytest.mark.parametrize("seed", [0, 1, 3])
 def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
-    trial = trial_of(seed, tmp_path)
-    trial.run(60)
-    trial.quiet()
-    assert trial.check() == []
+    assert_sound_after_trouble(trial_of(seed, tmp_path))
 
 
 def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_of_each(tmp_path: Path) -> None:
-    trial = trial_of(7, tmp_path)
-    trial.die_over(10, 2)
-    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+    assert_finds_out_after_kills(trial_of(7, tmp_path))
 
 
 def ends_unheard(trial: Trial) -> None:
@@ -67,12 +68,4 @@ def a_fill_s_sign_is_part_of_its_quantity(patch: pytest.MonkeyPatch) -> None:
 def test_a_planted_bug_is_found_by_one_act(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any
 ) -> None:
-    for name in ("sound", "planted"):
-        folder = tmp_path / name
-        folder.mkdir()
-        if name == "planted":
-            plant(monkeypatch)
-        trial = trial_of(0, folder)
-        act(trial)
-        trial.quiet()
-        assert bool(trial.check()) is (name == "planted")
+    assert_found_by_one_act(partial(trial_of, 0), tmp_path, lambda: plant(monkeypatch), act)

@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.common.venues.kucoin.rig import id_sent, kucoin_rig
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import Trial, assert_sound_after_a_burst
 
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
-    trial = Trial(seed, tmp_path, kucoin_rig, id_sent)
-    trial.run(60)
-    trial.burst(10)
-    trial.quiet()
-    assert trial.check() == []
-    assert trial.kills and trial.outcomes
+    assert_sound_after_a_burst(Trial(seed, tmp_path, kucoin_rig, id_sent))

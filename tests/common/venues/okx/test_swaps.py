@@ -13,7 +13,7 @@ from tests.common.venues.okx.swap_rig import SWAP, D, swap_rig
 from tests.common.venues.okx.told_rows import TOLD_MS, ToldRows, asked
 from tests.services.bridge.raw import Raw
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
-from tests.services.bridge.trial import Trial
+from tests.services.bridge.trial import Trial, assert_finds_out_after_kills, assert_sound_after_trouble
 
 
 @pytest.fixture
@@ -170,16 +170,11 @@ def test_a_contract_s_prices_are_in_contracts(rig: Rig, raw: Raw) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_once_it_is_quiet_the_client_knows_what_the_venue_knows(tmp_path: Path, seed: int) -> None:
-    trial = Trial(seed, tmp_path, swap_rig)
-    trial.run(40)
-    trial.quiet()
-    assert trial.check() == []
+    assert_sound_after_trouble(Trial(seed, tmp_path, swap_rig), 40)
 
 
 def test_a_bridge_that_is_killed_over_orders_for_contracts_finds_out_what_became_of_each(tmp_path: Path) -> None:
-    trial = Trial(7, tmp_path, swap_rig)
-    trial.die_over(10, 2)
-    assert trial.check() == [] and not trial.awaiting and min(trial.in_flight) >= 10
+    assert_finds_out_after_kills(Trial(7, tmp_path, swap_rig))
 
 
 def test_a_fill_that_was_pushed_while_nobody_listened_is_read(rig: Rig, client: FixClient) -> None:

@@ -1,4 +1,4 @@
-"""What is the same of Gate.io's REST side whatever is traded: signing, headers, limits, failures, parameters.
+"""What is the same of Gate.io's REST side whatever is traded: signing, headers, limits, failures, parameters, cancels.
 
 Source: Gate APIv4 documentation as stored 2025-11-25: signing, headers, limits. What was done is answered with the bare
 object or list; a failure is a status with `label` and `message`.
@@ -6,6 +6,7 @@ object or list; a failure is a status with `label` and `message`.
 
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,13 +14,15 @@ from urllib.parse import unquote
 
 from common.exchange.engine import Refusal
 from common.exchange.faults import Kind
+from common.exchange.history import ClosedOrder
 from common.exchange.limits import Window
 from common.exchange.numbers import read_number
-from common.exchange.order import FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, Order
+from common.exchange.order import FILL_OR_KILL, GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, Asked, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.venues.gateio.simulated.rows import NO_TEXT, PARAMETER
+from common.venues.families.gateio.simulated.rows import NO_TEXT, PARAMETER, Row
+from common.venues.families.gateio.simulated.websocket import GateioWebSocket
 
 VERSION = "/api/v4"
 VALID_NS = 60 * NS_PER_S
@@ -58,14 +61,43 @@ TIMES_IN_FORCE = {
 _ID_SIGNS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.")
 
 
-class GateioRequests:
-    """What every `RestApi` of Gate.io's has."""
+class GateioRequests(ABC):
+    """What every `RestApi` of Gate.io's has. `pushes` knows what the latest amendment of an order was called."""
 
-    def __init__(self, venue: Venue) -> None:
+    sides: Mapping[str, str]
+    """Side(54) of what a cancel of all orders of a symbol calls it."""
+
+    labels: Mapping[Refusal, str]
+    """What the engine does not do, in the venue's words."""
+
+    def __init__(self, venue: Venue, pushes: GateioWebSocket) -> None:
         self._venue = venue
+        self._pushes = pushes
         self._keys = {key.api_key: key for key in venue.settings.keys}
         self._windows: dict[tuple[str, str], Window] = {}
         self._told = (OTHERS, 0, 0)
+
+    # ---- what each area has of its own
+
+    @abstractmethod
+    def _symbol(self, p: Parameters) -> str:
+        """The instrument that is named. Raises RestError."""
+
+    @abstractmethod
+    def _symbols(self, p: Parameters) -> list[str]:
+        """The one that is named, else all."""
+
+    @abstractmethod
+    def _row(self, order: Order | ClosedOrder) -> Row:
+        """An order as it is told."""
+
+    @abstractmethod
+    def _find(self, account: str, p: Parameters, now: Instant) -> Order | ClosedOrder:
+        """The order that is named. Raises RestError."""
+
+    @abstractmethod
+    def _open(self, account: str, p: Parameters, now: Instant) -> Order:
+        """The open order that is named. Raises RestError."""
 
     # ---- what is said of a request
 
@@ -74,7 +106,7 @@ class GateioRequests:
         status, label, words = _TROUBLES[trouble]
         return refused(status, label, text or words)
 
-    def count(self, route: Route, now: Instant) -> None:
+    def count(self, route: Route, now: Instant) -> None:  # noqa: B027 - nothing is counted here, at any of them
         """Each answer counts for itself, once it is known of whom the request is."""
 
     def headers(self, now: Instant) -> list[tuple[str, str]]:
@@ -113,6 +145,50 @@ class GateioRequests:
             raise refused(429, "TOO_MANY_REQUESTS", "Request Rate Limit Exceeded")
         self._told = (quota, window.count(now.boot_ns), 0)
 
+    # ---- orders
+
+    def _order(self, account: str, p: Parameters, now: Instant) -> Json:
+        self._counted(account, "order", OTHERS, now)
+        found = self._find(account, p, now)
+        if self._venue.hides(found.stamp_ns, now):
+            raise refused(404, NOT_FOUND, "Order not found")
+        return self._row(found)
+
+    def _amended(self, order: Order, qty: Decimal, px: Decimal | None, p: Parameters, now: Instant) -> Json:
+        """Carry an amendment out. A quantity that is not above what is filled cancels."""
+        if qty <= order.cum_qty:
+            self._venue.engine.cancel(order, now)
+            return self._row(order)
+        self._raise_refusal(self._venue.engine.check_replace(order, order.cl_ord_id, qty, px))
+        self._pushes.name_amendment(order.order_id, p.get("amend_text") or "-")
+        self._venue.engine.replace(order, Asked(order.cl_ord_id), qty, px, now)
+        return self._row(order)
+
+    def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
+        self._counted(account, "cancel", CANCELS, now)
+        order = self._open(account, p, now)
+        self._close(order, now)
+        return self._row(order)
+
+    def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
+        """A symbol's, of one side or both."""
+        self._counted(account, "cancel", CANCELS, now)
+        side = p.get("side", "")
+        wanted = [code for name, code in self.sides.items() if side in ("", name)]
+        orders = [o for o in self._venue.state.open_orders(account, self._symbol(p)) if o.side in wanted]
+        for order in orders:
+            self._venue.engine.cancel(order, now)
+        return [self._row(order) for order in orders]
+
+    def _countdown(self, account: str, p: Parameters, now: Instant) -> Json:
+        """Of a symbol, or of all."""
+        self._counted(account, "countdown_cancel_all", OTHERS, now)
+        timeout = p.get("timeout", "")
+        if not timeout.isdecimal() or 0 < int(timeout) < SHORTEST_COUNTDOWN_S:
+            raise refused(400, PARAMETER, "invalid argument: timeout")
+        fires_ms = [self._pushes.switch.set(account, symbol, int(timeout), now) for symbol in self._symbols(p)]
+        return {"triggerTime": str(fires_ms[0])}
+
     # ---- what every area has
 
     def _time(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -143,6 +219,11 @@ class GateioRequests:
         if order.is_open:
             self._venue.engine.cancel(order, now)
 
+    def _raise_refusal(self, refusal: Refusal | None) -> None:
+        """What the engine does not do, by its label. Raises RestError where there is such."""
+        if refusal is not None:
+            raise refused(400, self.labels.get(refusal, PARAMETER), refusal.value)
+
     def _refuse_by_fault(self) -> None:
         """Raises RestError where a fault has the next order refused."""
         rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
@@ -153,12 +234,6 @@ class GateioRequests:
 def refused(status: int, label: str, text: str) -> RestError:
     """A failure as Gate.io writes it."""
     return RestError(status, {"label": label, "message": text})
-
-
-def raise_refusal(refusal: Refusal | None, labels: Mapping[Refusal, str]) -> None:
-    """What the engine does not do, by its label. Raises RestError where there is such."""
-    if refusal is not None:
-        raise refused(400, labels.get(refusal, PARAMETER), refusal.value)
 
 
 def decimal_of(p: Parameters, name: str) -> Decimal:

@@ -1,0 +1,1 @@
+"""What the markets of Gate.io have in common."""

@@ -1,0 +1,1 @@
+"""What the simulated markets of Gate.io have in common."""
