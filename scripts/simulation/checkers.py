@@ -12,7 +12,7 @@ import msgspec
 
 from common.actor.core import Publish, Send, Write
 from common.config import Config
-from common.fix.wire import Framer, parse_utc_timestamp, split
+from common.fix.wire import Framer, pairs, parse_utc_timestamp, split
 from common.instant import NS_PER_MS
 from common.journal.frames import EPOCH, Record, parse
 from common.messages import (
@@ -64,8 +64,8 @@ from services.orders.core import OrdersCore
 from services.risk.core import RiskCore
 from services.risk.exposure import ExposureSums
 
-_COMMANDS = frozenset({b"D", b"F", b"G", b"XCN", b"XAK", b"XAR"})
-_ADDS_RISK = frozenset({b"D", b"G", b"XCN", b"XAR"})
+_COMMANDS = frozenset({b"D", b"E", b"F", b"G", b"XCN", b"XAK", b"XAR"})
+_ADDS_RISK = frozenset({b"D", b"E", b"G", b"XCN", b"XAR"})
 _ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
 ANSWERING = frozenset({"generic", "binance", "kraken"})
 """The venues that answer a request by its name: Deribit tells the order's state alone, and Bybit may tell the end of an
@@ -149,7 +149,9 @@ class Checkers:
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
         self.filled_by_hand: set[Name] = set()
         self._gates_sent: set[tuple[str, int]] = set()
-        self._names: dict[Attempt, Name] = {}
+        self._names: dict[Attempt, tuple[Name, ...]] = {}
+        """Whatever left in the message of an attempt."""
+
         self._sent_stamps: dict[Name, int] = {}
         self._cancel_all_stamps: dict[Name, int] = {}
         self.sent_ns: dict[tuple[str, str], int] = {}
@@ -215,9 +217,8 @@ class Checkers:
             case Withdrawn():
                 number = (payload.session, payload.generation, payload.msg_seq_num)
                 self._withdrawn[number] = Ended(self._learned, record.lsn, payload.emergency)
-                name = self._names.get(payload.attempt) if payload.attempt is not None else None
-                if name is not None:
-                    self.withdrawn_names.add(name)
+                if payload.attempt is not None:
+                    self.withdrawn_names.update(self._names.get(payload.attempt, ()))
             case Refused():
                 self.refused.setdefault((payload.strategy, payload.number), record.lsn)
             case RateRefused():
@@ -242,13 +243,14 @@ class Checkers:
         if isinstance(command, NewOrder):
             for order in command.orders:
                 self._fold_opening(record, payload, order)
+            self._names[command.attempt] = tuple((order.strategy, order.number) for order in command.orders)
         elif isinstance(command, AmendOrder):
             self._fold_opening(record, payload, command)
 
     def _fold_opening(self, record: Record, payload: Outbound, command: NewOrder | AmendOrder) -> None:
         """A new order, each of a list by itself, or an amendment."""
         name = (command.strategy, command.number)
-        self._names[command.attempt] = name
+        self._names[command.attempt] = (name,)
         self._sent_stamps.setdefault(name, record.stamp_ns)
         target = (command.target_strategy, command.target_number) if isinstance(command, AmendOrder) else name
         self.legs[target].append((payload.session, command.cl_ord_id))
@@ -402,13 +404,14 @@ class Checkers:
             return
         place = (command.venue, command.symbol)
         folded, soft = (exposure.firm for exposure in (risk.state.exposure, risk.in_flight.exposure))
-        worst = _may_be_held(command.side, folded.get(place, ExposureSums()), soft.get(place, ExposureSums()))
         venue, symbol = self.left_out
-        for (its_venue, its_symbol), sums in folded.items():
-            if its_venue == venue and its_symbol == command.symbol and symbol in ("", its_symbol):
-                worst += max(Decimal(0), _may_be_held(command.side, sums, ExposureSums()))
-        if worst > self._limits[place]:
-            raise Violation("outside-counted", f"{command} is passed on, and {worst} may be held at worst")
+        for side in sorted({order.side for order in command.orders}):
+            worst = _may_be_held(side, folded.get(place, ExposureSums()), soft.get(place, ExposureSums()))
+            for (its_venue, its_symbol), sums in folded.items():
+                if its_venue == venue and its_symbol == command.symbol and symbol in ("", its_symbol):
+                    worst += max(Decimal(0), _may_be_held(side, sums, ExposureSums()))
+            if worst > self._limits[place]:
+                raise Violation("outside-counted", f"{command} is passed on, and {worst} may be held at worst")
 
     def _check_wait(self, actor: str, command: NewOrder | AmendOrder) -> None:
         over_ns = self._epoch_stamps.get(actor, 0) + MAX_TIME_TO_LIVE_NS
@@ -576,10 +579,10 @@ class Checkers:
         for raw in framer.feed(data):
             fields = split(raw)
             if fields.get(b"35") in _COMMANDS and fields.get(b"43") != b"Y":
-                command = (process.name, _request_name(raw, fields))
-                if command in self._reached:
+                commands = {(process.name, name) for name in _request_names(raw, fields)}
+                if not commands.isdisjoint(self._reached):
                     raise Violation("once-at-exchange", f"{raw!r} reached {process.name} a second time")
-                self._reached.add(command)
+                self._reached |= commands
 
     def _read_feed(self, process: Process, connection: int, data: bytes) -> None:
         """A connection's first bytes make those before of no account; what one has told whose end the venue announces
@@ -676,11 +679,13 @@ def _check_reserved(risk: RiskCore, command: NewOrder | AmendOrder) -> None:
         raise Violation("risk-reserves", f"{command} is passed on, and {held} is not counted")
 
 
-def _request_name(raw: bytes, fields: dict[bytes, bytes]) -> bytes:
-    """What names a request and no other. Binance's amendment in place, and what Deribit is asked of an order of which
-    it has told no name, bear the order's own ClOrdID(11); Bybit's have ReqId(30006)."""
+def _request_names(raw: bytes, fields: dict[bytes, bytes]) -> list[bytes]:
+    """What names a request and no other, of a list each of its orders. Binance's amendment in place, and what Deribit
+    is asked of an order of which it has told no name, bear the order's own ClOrdID(11); Bybit's have ReqId(30006)."""
+    if fields[b"35"] == b"E":
+        return [value for tag, value in pairs(raw) if tag == b"11"]
     bears_order_s = fields[b"35"] == b"XAK" or (fields[b"56"] == b"DERIBITSERVER" and fields[b"35"] in (b"F", b"G"))
-    return raw if bears_order_s else fields.get(b"30006") or fields.get(b"11", b"")
+    return [raw if bears_order_s else fields.get(b"30006") or fields.get(b"11", b"")]
 
 
 def _sending_ns(raw: bytes) -> int:

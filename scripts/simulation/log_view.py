@@ -30,6 +30,9 @@ from common.messages import (
 from scripts.simulation.network import TcpStream
 
 Name = tuple[str, int]
+Key = tuple[str, str]
+"""An order message by its venue and its ClOrdID(11)."""
+
 MARGIN_NS = NS_PER_S
 NEW_LEG = frozenset({"D", "E", "XCN"})
 """MsgType(35) of what is an order of its own at the exchange."""
@@ -66,7 +69,10 @@ class LogView:
         self._heard: dict[Name, int] = {}
         self._caught_up: dict[tuple[str, int], int] = {}
         self._order_ids: dict[tuple[str, str, str], tuple[Name, str]] = {}
-        self._messages: dict[Attempt, tuple[str, str]] = {}
+        self._messages: dict[Attempt, tuple[Key, ...]] = {}
+        """What left in the message of an attempt: all orders of a list, where it is that of the list."""
+
+        self._lists: dict[Key, tuple[Key, ...]] = {}
         self._queries: set[Attempt] = set()
 
     def fold(self, record: Record, payload: object) -> None:
@@ -79,11 +85,12 @@ class LogView:
             case Answer():
                 self._answer(record, payload)
             case Withdrawn() if payload.attempt is not None:
-                self._end(self._messages.get(payload.attempt, ("", "")))
+                for key in self._messages.get(payload.attempt, ()):
+                    self._end(key)
             case GapFilled():
-                for attempt in payload.attempts:
-                    self._hear(record, self._messages.get(attempt, ("", "")))
-                    self._end(self._messages.get(attempt, ("", "")))
+                for key in (key for attempt in payload.attempts for key in self._messages.get(attempt, ())):
+                    self._hear(record, key)
+                    self._end(key)
             case Refused(command=QueryOrder() as query):
                 self._hear(record, (query.venue, query.cl_ord_id))
             case SessionChanged(state=SessionState.CAUGHT_UP):
@@ -106,12 +113,16 @@ class LogView:
     def _outbound(self, record: Record, payload: Outbound) -> None:
         command, venue = payload.command, payload.session
         if isinstance(command, QueryOrder):
-            self._messages[command.attempt] = (venue, command.cl_ord_id)
+            self._messages[command.attempt] = ((venue, command.cl_ord_id),)
             self._queries.add(command.attempt)
         if not isinstance(command, NewOrder | AmendOrder | CancelOrder) or payload.filler:
             return
         for each in command.orders if isinstance(command, NewOrder) else (command,):
             self._order_sent(record, payload, each)
+        if isinstance(command, NewOrder) and command.further and command.attempt in self._messages:
+            keys = tuple((venue, each.cl_ord_id) for each in command.orders)
+            self._messages[command.attempt] = keys
+            self._lists.update(dict.fromkeys(keys, keys))
 
     def _order_sent(self, record: Record, payload: Outbound, command: NewOrder | AmendOrder | CancelOrder) -> None:
         venue = payload.session
@@ -123,7 +134,7 @@ class LogView:
         if not isinstance(command, NewOrder):
             name = (command.target_strategy, command.target_number)
         self._names[key] = name
-        self._messages[command.attempt] = key
+        self._messages[command.attempt] = (key,)
         has_window = bool(self.windows_ns[venue])
         counts_ns = parse_utc_timestamp(split(payload.raw)[b"52"]) if has_window else record.stamp_ns
         self.sent[key] = Sent(name, payload.generation, payload.connection, payload.msg_seq_num, counts_ns)
@@ -154,18 +165,24 @@ class LogView:
             case ExecutionReport():
                 self._report(record, payload, event)
             case Unreadable():
-                self.answered |= {(venue, event.cl_ord_id), (venue, event.orig_cl_ord_id)}
+                # What answers the message of a list may name one of its orders alone.
+                self.answered |= {*self._list_of((venue, event.cl_ord_id)), (venue, event.orig_cl_ord_id)}
             case CancelRejected() if not event.ambiguous:
                 self._end((venue, event.cl_ord_id))
             case RequestRejected():
-                key = (venue, event.cl_ord_id)
+                keys = self._list_of((venue, event.cl_ord_id))
                 if event.attempt is not None:
-                    key = self._messages.get(event.attempt, key)
-                self._hear(record, key)
-                if event.ambiguous:
-                    self.ambiguous.add(key)
-                elif event.attempt not in self._queries:
-                    self._end(key)
+                    keys = self._messages.get(event.attempt, keys)
+                for key in keys:
+                    self._hear(record, key)
+                    if event.ambiguous:
+                        self.ambiguous.add(key)
+                    elif event.attempt not in self._queries:
+                        self._end(key)
+
+    def _list_of(self, key: Key) -> tuple[Key, ...]:
+        """All orders that left in the message of this one."""
+        return self._lists.get(key, (key,))
 
     def _report(self, record: Record, payload: Inbound, event: ExecutionReport) -> None:
         venue = payload.session

@@ -38,7 +38,8 @@ class WatchView:
         if strategy not in self._vigils:
             return
         if isinstance(message, NewOrderRequest):
-            self._asked_ns.setdefault((strategy, message.number), now_ns)
+            for number in range(message.number, message.number + 1 + len(message.further)):
+                self._asked_ns.setdefault((strategy, number), now_ns)
         elif isinstance(message, Hello | Alive):
             if self._is_gone(strategy, now_ns):
                 self._gone_ns[strategy] = now_ns

@@ -1,8 +1,11 @@
 """Evidence of absence as the checkers see it, and the check of what is said again on a ResendRequest(2)."""
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from common.actor.core import Write
 from common.journal.frames import Record
@@ -11,19 +14,25 @@ from common.messages import (
     Ask,
     Attempt,
     CancelOrder,
+    Decision,
     ExecutionReport,
     GapFilled,
     Inbound,
     ListedOrder,
     NewOrder,
     Outbound,
+    Reason,
+    RequestRejected,
     SessionChanged,
     SessionState,
     Terms,
+    Unreadable,
+    Withdrawn,
 )
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.invariants import Violation
 from scripts.simulation.log_view import MARGIN_NS, LogView, why_not_absent
+from scripts.simulation.process import Process
 
 SENT_NS = 1_767_225_600_000_000_000
 RAW = b"8=FIX.4.4\x0135=D\x0134=7\x0152=20260101-00:00:00.000\x0110=000\x01"
@@ -106,16 +115,78 @@ def test_nothing_is_said_again_of_a_number_that_was_not_written() -> None:
         checkers._session_writes("here", fill)
 
 
+LISTED = NewOrder(
+    Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", Terms("1", "2", Decimal(1), Decimal(1)), "a-1", SENT_NS,
+    contingency="1", further=(ListedOrder(Terms("1", "2", Decimal(1), Decimal(1)), Attempt(1, 2), "a-2"),),
+)  # fmt: skip
+
+
+def _list_view() -> LogView:
+    view = LogView({"here": 0})
+    view.fold(_record(1), Outbound("here", 1, 3, 7, "E", RAW, LISTED))
+    return view
+
+
+ENDS_ALL = {
+    "withdrawn": Withdrawn("here", 1, 3, 7, Attempt(1, 1), Reason.CONNECTION_LOST),
+    "gap-filled": GapFilled("here", 1, 3, 7, 7, (Attempt(1, 1),)),
+    "rejected": Inbound("here", 1, 3, 9, "3", b"", RequestRejected(7, Attempt(1, 1), "", -1, "no", False)),
+    "rejected-by-name": Inbound("here", 1, 3, 9, "3", b"", RequestRejected(7, None, "a-1", -1, "no", False)),
+}
+
+
+@pytest.mark.parametrize("payload", ENDS_ALL.values(), ids=ENDS_ALL)
+def test_what_ends_the_message_of_a_list_ends_each_of_its_orders(payload: Withdrawn | GapFilled | Inbound) -> None:
+    view = _list_view()
+    view.fold(_record(2), SessionChanged("here", 1, 4, SessionState.CAUGHT_UP, 9, 9))
+    assert view.unheard("here", 4) == [("alpha", 1), ("alpha", 2)]
+    view.fold(_record(3), payload)
+    assert view.unheard("here", 4) == []
+
+
+def test_an_answer_to_a_list_that_says_nothing_certain_is_one_to_each_of_its_orders() -> None:
+    view = _list_view()
+    view.fold(_record(2), Inbound("here", 1, 3, 9, "3", b"", RequestRejected(7, Attempt(1, 1), "", -1, "?", True)))
+    assert view.ambiguous == {("here", "a-1"), ("here", "a-2")}
+    view.fold(_record(3), Inbound("here", 1, 3, 10, "N", b"", Unreadable("a-1", "", "", "BTCUSDT", "no count", None)))
+    assert view.answered >= {("here", "a-1"), ("here", "a-2")}
+
+
+def test_every_order_of_a_list_that_was_withdrawn_may_be_told_so() -> None:
+    checkers = Checkers()
+    checkers._fold(_record(1), Outbound("here", 1, 3, 7, "E", RAW, replace(LISTED, decision=Decision())))
+    checkers._fold(_record(2), ENDS_ALL["withdrawn"])
+    assert checkers.withdrawn_names == {("alpha", 1), ("alpha", 2)}
+
+
+def _frame(body: str) -> bytes:
+    head = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
+    return head + b"10=%03d\x01" % (sum(head) & 255)
+
+
+LIST_RAW = _frame("35=E\x0134=7\x0156=SPOT\x0173=2\x0111=a-1\x0111=a-2\x0125014=a-1\x01")
+ORDER_RAW = _frame("35=D\x0134=8\x0156=SPOT\x0111=a-1\x01")
+
+
+@pytest.mark.parametrize("again", [LIST_RAW, ORDER_RAW], ids=["the-list", "one-of-its-orders"])
+def test_an_order_of_a_list_reaches_an_exchange_once(again: bytes) -> None:
+    checkers, exchange = Checkers(), cast(Process, SimpleNamespace(name="exchange@here", life=1))
+    checkers.reading(exchange, 1, LIST_RAW)
+    assert checkers._reached == {("exchange@here", b"a-1"), ("exchange@here", b"a-2")}
+    with pytest.raises(Violation, match="once-at-exchange"):
+        checkers.reading(exchange, 1, again)
+
+
+def test_a_list_is_not_sent_again() -> None:
+    with pytest.raises(Violation, match="no-risk-resent"):
+        Checkers()._session_writes("here", Write(3, _frame("35=E\x0134=7\x0143=Y\x0111=a-1\x01")))
+
+
 def test_a_cancel_s_name_in_the_report_of_another_order_of_its_list_ends_that_one() -> None:
-    view, terms = LogView({"here": 0}), Terms("1", "2", Decimal(1), Decimal(1))
-    listed = NewOrder(
-        Attempt(1, 1), "alpha", 1, "here", "BTCUSDT", terms, "a-1", SENT_NS, contingency="1",
-        further=(ListedOrder(terms, Attempt(1, 2), "a-2"),),
-    )  # fmt: skip
+    view = _list_view()
     cancel = CancelOrder(
         Attempt(1, 3), "alpha", 3, "here", "BTCUSDT", "1", "a-3", "a-1", "", "alpha", 1, Decimal(1)
     )
-    view.fold(_record(1), Outbound("here", 1, 3, 7, "E", RAW, listed))
     view.fold(_record(2), Outbound("here", 1, 3, 8, "F", RAW, cancel))
     for lsn, name in ((3, "a-1"), (4, "a-2")):
         ended = ExecutionReport("a-3", name, "", "", "4", "4", "BTCUSDT", "1", None, None, ZERO, ZERO, None, None)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from common.instant import NS_PER_S
 from common.messages import Alive, Attempt, CancelOrder, Hello, NewOrderRequest, Terms
@@ -50,6 +51,15 @@ def test_an_order_of_after_its_return_is_left_alone() -> None:
     its.said("alpha", Alive(1), 8 * NS_PER_S)
     with pytest.raises(Violation, match="said that it lives"):
         its.cancelled(cancel(number=2), 8 * NS_PER_S)
+
+
+def test_each_order_of_a_list_is_asked_for_with_it() -> None:
+    its, listed = view(), order(2)
+    its.said("alpha", Alive(1), 7 * NS_PER_S)
+    its.said("alpha", replace(listed, contingency="1", further=(listed.terms,)), 8 * NS_PER_S)
+    its.said("alpha", Alive(1), 8 * NS_PER_S)
+    with pytest.raises(Violation, match="said that it lives"):
+        its.cancelled(cancel(number=3), 8 * NS_PER_S)
 
 
 def test_one_that_has_ended_in_order_is_gone_at_once() -> None:
