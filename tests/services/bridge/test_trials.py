@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.exchange.order import Order
 from common.instant import Instant
 from common.venues.backend import FillFact, OrderFact, Reply, Verdict
 from services.bridge import reports
@@ -41,6 +42,16 @@ def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_o
     print("\n".join(f"{count:6d}  {what}" for what, count in trial.outcomes.most_common()))
     assert trial.check() == [] and not trial.awaiting
     assert len(trial.in_flight) == kills and min(trial.in_flight) >= 10
+
+
+@pytest.mark.parametrize("side", "12")
+def test_what_a_trial_amends_is_amended_whichever_side_it_is_of(tmp_path: Path, side: str) -> None:
+    trial = Trial(1, tmp_path)
+    trial.place(side, 60_000)
+    trial.amend()
+    order = trial.rig.world.core.venue.find("desk", "", "", "d1")
+    assert isinstance(order, Order) and order.order_qty == 9
+    assert trial.check() == []
 
 
 class PoweredTrial(Trial):

@@ -34,9 +34,10 @@ def okx_id_sent(data: bytes) -> str:
 
 
 class Told:
-    """An order as the client was told of it."""
+    """An order as the client was told of it; `side` is its Side(54)."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: str) -> None:
+        self.side = side
         self.fills: dict[str, tuple[Decimal, str]] = {}
         self.word = "A"
         self.was_told = False
@@ -84,7 +85,7 @@ class Trial:
 
     def place(self, side: str, px: int) -> None:
         name = self._name("d")
-        self.orders[name], self.names[name] = Told(), name
+        self.orders[name], self.names[name] = Told(side), name
         self._say("D", f"11={name}|55={self.rig.symbol}|54={side}|38={self.random.randrange(1, 9)}|40=2|44={px}|59=1|")
 
     def _pick(self) -> str:
@@ -96,19 +97,23 @@ class Trial:
         if name:
             request = self._name("f")
             self.names[request] = name
-            self._say("F", f"11={request}|41={name}|55={self.rig.symbol}|54=1|")
+            self._say("F", f"11={request}|41={name}|{self._which(name)}")
 
     def amend(self) -> None:
         name = self._pick()
         if name:
             request, px = self._name("g"), 60_000 + self.random.randrange(-20, 21)
             self.names[request] = name
-            self._say("G", f"11={request}|41={name}|55={self.rig.symbol}|54=1|38=9|40=2|44={px}|59=1|")
+            self._say("G", f"11={request}|41={name}|{self._which(name)}38=9|40=2|44={px}|59=1|")
 
     def ask(self) -> None:
         name = self._pick()
         if name:
-            self._say("H", f"11={name}|55={self.rig.symbol}|54=1|")
+            self._say("H", f"11={name}|{self._which(name)}")
+
+    def _which(self, name: str) -> str:
+        """Symbol(55) and Side(54) of the order: an amendment with another's is refused."""
+        return f"55={self.rig.symbol}|54={self.orders[name].side}|"
 
     def _say(self, msg_type: str, text: str) -> None:
         if self.client.session.logged_on:
