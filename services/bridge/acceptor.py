@@ -77,6 +77,10 @@ class Acceptor(ResendingFixGateway):
         if client in self._clients:
             self._send(self._clients[client], msg_type, body, now)
 
+    def tells_strictly(self, client: str) -> bool:
+        """See `Mouth`: whoever is not our own session may check what he gets against the standard."""
+        return client != self.first
+
     # ---- cancel on disconnect
 
     def _why_refused(self, raw: bytes, now: Instant) -> str:
@@ -156,7 +160,7 @@ class Acceptor(ResendingFixGateway):
             self._desk.mass_status(client, request, now)
 
     def _list(self, client: Client, request: Request, now: Instant) -> None:
-        strictly = client.party.comp_id != self.first
+        strictly = self.tells_strictly(client.party.comp_id)
         self._send(client, "y", security_list(request, self._listings, self._desk.unique(), strictly=strictly), now)
 
     def _answers_now(self, client: Client, request: Request, name: str, now: Instant) -> bool:

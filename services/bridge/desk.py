@@ -90,9 +90,12 @@ class Errand(NamedTuple):
 
 class Mouth(Protocol):
     """Says something to a client, under its session's next number. `first` is our own: the client who is told of orders
-    that nobody has placed here, and of a trade by TradeID(1003), which FIX 4.4 has not."""
+    that nobody has placed here."""
 
     first: str
+
+    def tells_strictly(self, client: str) -> bool:
+        """Whether the client is told what FIX 4.4 has, and nothing else."""
 
     def tell(self, client: str, msg_type: str, body: bytes, now: Instant) -> None: ...
 
@@ -388,9 +391,13 @@ class Desk:
                 self.learn(fact, now)
             elif fact.stamp_ns >= since_ns:
                 self._others_told[place] = fact.stamp_ns
-                self.mouth.tell(self.mouth.first, "8", reports.others_fill(fact), now)
+                self._tell_first(fact, now)
         self._others_fills = {place: f for place, f in self._others_fills.items() if f.symbol in undecided}
         self._others_told = {place: ns for place, ns in self._others_told.items() if ns >= since_ns}
+
+    def _tell_first(self, fact: FillFact, now: Instant) -> None:
+        first = self.mouth.first
+        self.mouth.tell(first, "8", reports.others_fill(fact, strictly=self.mouth.tells_strictly(first)), now)
 
     def adopt(self, fact: OrderFact, now: Instant) -> None:
         """This log has just begun, and the order is open at the venue: one before it has placed it. Of its fills
@@ -476,14 +483,14 @@ class Desk:
             order.venue_id, fact.trade_id, fact.px, fact.qty, fact.fee, fact.fee_asset, fact.maker, fact.stamp_ns
         )
         self._record(filled)
-        body = reports.fill(order, filled, strictly=order.client != self.mouth.first)
+        body = reports.fill(order, filled, strictly=self.mouth.tells_strictly(order.client))
         self.mouth.tell(order.client, "8", body, now)
         if order.client != self.mouth.first:
             terms = order.terms
             told = fact._replace(
                 venue_id=terms.venue_id, order_id=order.order_id, symbol=terms.symbol, side=terms.side
             )
-            self.mouth.tell(self.mouth.first, "8", reports.others_fill(told), now)
+            self._tell_first(told, now)
         if order.cum_qty >= self.owing.get(order.venue_id, ZERO):
             self.owing.pop(order.venue_id, None)
         untold = self.untold.get(order.venue_id)

@@ -68,24 +68,25 @@ def fill(order: BridgedOrder, filled: Filled, *, strictly: bool) -> bytes:
     the standard would reject its fills: `strictly` it is SecondaryExecID(527).
     """
     exec_id = f"{order.terms.symbol}/{filled.trade_id}/{order.order_id}"
-    return report(order, exec_id, "F", filled.stamp_ns, extra=_trade(filled, 527 if strictly else 1003))
+    return report(order, exec_id, "F", filled.stamp_ns, extra=_trade(filled, strictly=strictly))
 
 
-def _trade(filled: Filled | FillFact, trade_id_tag: int) -> str:
+def _trade(filled: Filled | FillFact, *, strictly: bool) -> str:
+    trade_id_tag = 527 if strictly else 1003
     fee = f"136=1\x01137={plain(filled.fee)}\x01138={filled.fee_asset}\x01139=4\x01" if filled.fee_asset else ""
     last = f"32={plain(filled.qty)}\x0131={plain(filled.px)}\x01851={1 if filled.maker else 2}\x01"
     return f"{trade_id_tag}={filled.trade_id}\x01{last}{fee}"
 
 
-def others_fill(fact: FillFact) -> bytes:
+def others_fill(fact: FillFact, *, strictly: bool) -> bytes:
     """A trade of an order that the client has not placed, as one of an order of that quantity which is filled: of the
-    order itself nothing is told."""
+    order itself nothing is told. `strictly` as in `fill`."""
     f, qty, px = fact, plain(fact.qty), plain(fact.px)
     head = f"37={f.order_id}\x0111={f.venue_id or 'NONE'}\x0117={f.symbol}/{f.trade_id}/{f.order_id}\x01150=F\x01"
     terms = f"39=2\x0155={f.symbol}\x0154={f.side}\x0138={qty}\x0140=2\x0144={px}\x01"
     stamp = utc_timestamp(f.stamp_ns).decode()
     text = "58=not placed by this client\x01"
-    return f"{head}{terms}{_trade(f, 1003)}151=0\x0114={qty}\x016={px}\x0160={stamp}\x01{text}".encode()
+    return f"{head}{terms}{_trade(f, strictly=strictly)}151=0\x0114={qty}\x016={px}\x0160={stamp}\x01{text}".encode()
 
 
 def rejected(cl_ord_id: str, terms: BridgedTerms | None, exec_id: str, reason: int, text: str, stamp_ns: int) -> bytes:

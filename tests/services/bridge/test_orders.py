@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.bridge.acceptor import Acceptor
 from tests.services.bridge.rig import SYMBOL, FixClient, Rig, words
 
 
@@ -137,6 +138,21 @@ def test_another_client_is_told_in_fields_of_fix_44_alone(rig: Rig, client: FixC
     assert ours[1003] in ours[17] and 527 not in ours and of_theirs[1003] == theirs[527]
     (listed,) = other.send("x", "320=q|559=4|")
     assert (listed[870], 969 in listed) == ("2", False) and listed[872] == "MaxTradeVol(1140)=100"
+
+
+def test_who_is_told_strictly_is_one_question_for_all_that_is_told(
+    rig: Rig, client: FixClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own fills, those of others' orders, and the list."""
+    other = FixClient(rig, "OTHER")
+    monkeypatch.setattr(Acceptor, "tells_strictly", lambda acceptor, who: True)
+    client.order("a1")
+    other.order("b1", px="60001")
+    client.got.clear()
+    rig.stranger("2", "0.2", "60000")
+    assert [(527 in each, 1003 in each) for each in client.got] == [(True, False)] * 2
+    (listed,) = client.send("x", "320=q|559=4|")
+    assert 969 not in listed and listed[872] == "MaxTradeVol(1140)=100"
 
 
 def test_what_may_be_traded_is_told(client: FixClient) -> None:
