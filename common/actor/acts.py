@@ -2,15 +2,24 @@
 
 An act that there is not, arguments that do not decode, a key that the act does not have, and an act that cannot be done
 now are answered with why, and nothing has changed then. A kill is never refused for what is written beside it.
+
+An act that writes to the log is answered when the log has it: what a person was told is done, the next life of the
+actor knows as well. A kill alone is answered at once, for its latch is a file of its own.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from common.instant import Instant
+from common.actor.core import Core, Send
+from common.actor.links import Appender
+from common.instant import NS_PER_S, Instant
 from common.messages import STRATEGY_NAME, UNDECODABLE, ControlAnswer, ControlRequest, Number
+
+RECORDED_WITHIN_NS: Final = NS_PER_S
+"""So long an answer waits for the log, less than whoever asks waits for the answer."""
 
 
 class Cannot(Exception):
@@ -50,10 +59,16 @@ class WhateverIsSaid(msgspec.Struct, frozen=True):
 
 
 class Done(NamedTuple):
-    """What the person is told of an act that was done; `detail` is a JSON document."""
+    """What the person is told of an act that was done; `detail` is a JSON document. `number` is the append by which it
+    comes into the log where the act itself makes none: an earlier one has it, or the next one will.
+    """
 
     text: str
     detail: bytes = b"{}"
+    number: int = 0
+
+
+Act = Callable[[Any, str, Instant], str | Done]
 
 
 class ControlAct(NamedTuple):
@@ -62,7 +77,7 @@ class ControlAct(NamedTuple):
     """
 
     arguments: type[Any]
-    do: Callable[[Any, str, Instant], str | Done]
+    do: Act
 
 
 def do_act(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now: Instant) -> ControlAnswer:
@@ -71,7 +86,11 @@ def do_act(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, 
         done = _do(owner, acts, request, now)
     except Cannot as why:
         return ControlAnswer(request.token, False, str(why))
-    text, detail = (done, b"{}") if isinstance(done, str) else done
+    return _answer(request, done)
+
+
+def _answer(request: ControlRequest, done: str | Done) -> ControlAnswer:
+    text, detail = (done, b"{}") if isinstance(done, str) else (done.text, done.detail)
     return ControlAnswer(request.token, True, text, detail)
 
 
@@ -86,3 +105,74 @@ def _do(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now
     except UNDECODABLE as error:
         raise Cannot(f"{request.act}: its arguments do not decode: {error}") from error
     return act.do(arguments, request.by, now)
+
+
+class _Owed(NamedTuple):
+    """The answer waits until the writer's append `number` of that epoch is in the log."""
+
+    peer: bytes
+    act: str
+    answer: ControlAnswer
+    epoch: int
+    number: int
+    due_boot_ns: int
+
+
+class RecordedActs:
+    """The acts of an actor that writes to the log, and the answers that wait for it."""
+
+    def __init__(self, core: Core, owner: str, acts: Mapping[str, ControlAct], appender: Appender) -> None:
+        """`owner` is the actor's name for people; answers go into the effects of `core`, and `appender` writes what the
+        acts write.
+        """
+        self._core = core
+        self._owner = owner
+        self._acts = acts
+        self._appender = appender
+        self._owed: deque[_Owed] = deque()
+
+    def do(self, peer: bytes, request: ControlRequest, now: Instant) -> bool:
+        """Do what a person asks, and answer `peer`: at once where nothing was written, else by `settle`. Returns
+        whether it was done.
+        """
+        before = self._appender.last_number
+        try:
+            done = _do(self._owner, self._acts, request, now)
+        except Cannot as why:
+            self._send(peer, ControlAnswer(request.token, False, str(why)))
+            return False
+        answer, number = _answer(request, done), self._appender.last_number
+        if number == before:
+            number = done.number if isinstance(done, Done) else 0
+        if number <= self._appender.acknowledged_number or self._acts[request.act].arguments is WhateverIsSaid:
+            self._send(peer, answer)
+        else:
+            due_boot_ns = now.boot_ns + RECORDED_WITHIN_NS
+            self._owed.append(_Owed(peer, request.act, answer, self._appender.epoch, number, due_boot_ns))
+        return True
+
+    def settle(self, now: Instant) -> None:
+        """Answer whoever waits for what the log has by now, or has not taken in time."""
+        appender, owed = self._appender, self._owed
+        while owed:
+            first = owed[0]
+            if first.epoch == appender.epoch and first.number <= appender.acknowledged_number:
+                self._send(first.peer, first.answer)
+            elif first.epoch != appender.epoch or now.boot_ns >= first.due_boot_ns:
+                self._send(first.peer, ControlAnswer(first.answer.token, False, self._unrecorded(first.act)))
+            else:
+                return
+            owed.popleft()
+
+    def next_deadline_ns(self) -> int | None:
+        """When whoever waits longest is told that the log has not taken it, in boot time."""
+        return self._owed[0].due_boot_ns if self._owed else None
+
+    def _unrecorded(self, act: str) -> str:
+        return (
+            f"{act}: the journal has not confirmed its record. It may hold already, and is lost if {self._owner} ends "
+            "before the journal has it: look at `fixring status`, then ask again"
+        )
+
+    def _send(self, peer: bytes, answer: ControlAnswer) -> None:
+        self._core.effects.append(Send("control", answer, peer))

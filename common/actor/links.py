@@ -165,6 +165,16 @@ class Appender:
         return len(self._unsent) + len(self._unacknowledged)
 
     @property
+    def last_number(self) -> int:
+        """The number of the last append that was made in this epoch; 0 before one."""
+        return self._next_number - 1
+
+    @property
+    def acknowledged_number(self) -> int:
+        """The number of the last append that the journal has; 0 before one."""
+        return self.last_number - self.unacknowledged
+
+    @property
     def full(self) -> bool:
         """Whether the core must refuse rather than append more."""
         return self.unacknowledged >= MAX_UNACKNOWLEDGED
@@ -347,10 +357,9 @@ class Appender:
             )
         if message.why:
             raise NeverTaken(f"{self._writer}: the journal can never take it: {message.why}")
-        acknowledged = self._next_number - self.unacknowledged - 1
-        if message.number_expected <= acknowledged:
+        if message.number_expected <= self.acknowledged_number:
             raise LogLost(
-                f"{self._writer}: the journal acknowledged append {acknowledged} and now expects "
+                f"{self._writer}: the journal acknowledged append {self.acknowledged_number} and now expects "
                 f"{message.number_expected}: {_SHORTER}"
             )
         self._asked_boot_ns = self._first_asked_boot_ns = None

@@ -4,7 +4,7 @@ Checked at every effect that leaves a process and at every record that becomes d
 system at rest is checked by `quiet.py`.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from common.messages import (
     NewOrder,
     NewOrderRequest,
     OpenGate,
+    OperatorAct,
     OrderEvent,
     OrderStatus,
     Outbound,
@@ -70,6 +71,9 @@ _ABSENT = frozenset({Reason.NOT_FOUND, Reason.NOT_RECEIVED})
 ANSWERING = frozenset({"generic", "binance", "kraken"})
 """The venues that answer a request by its name: Deribit tells the order's state alone, and Bybit may tell the end of an
 order before its cancel's."""
+
+_RECORDED_ACTS = frozenset({"halt", "unhalt", "logon", "logout", "reset", "set_seq", "baseline"})
+"""The acts whose every confirmation has a record of its own."""
 
 _feed_message = msgspec.msgpack.Decoder(FeedMessage)
 _payload = msgspec.msgpack.Decoder(Payload)
@@ -144,6 +148,8 @@ class Checkers:
         self._logged: dict[tuple[str, bytes], Logged] = {}
         self._withdrawn: dict[tuple[str, int, int], Ended] = {}
         self._learned = 0
+        self._acts_logged: Counter[tuple[str, str]] = Counter()
+        self._acts_confirmed: Counter[tuple[str, str]] = Counter()
         self._told_fills: dict[Name, dict[tuple[int, int], Decimal]] = defaultdict(dict)
         self._halted: frozenset[int] = frozenset()
         self._told_cum: dict[Name, tuple[int, Decimal]] = {}
@@ -196,6 +202,13 @@ class Checkers:
         if record.kind >= 16:
             self._fold(record, _payload.decode(record.payload))
 
+    def check_confirmed(self, actor: str, act: str) -> None:
+        """A person was told that it is done."""
+        if act in _RECORDED_ACTS:
+            self._acts_confirmed[actor, act] += 1
+            if self._acts_confirmed[actor, act] > self._acts_logged[actor, act]:
+                raise Violation("confirmed-is-logged", f"{actor} has confirmed {act}, and the log has no record of it")
+
     def _follow_writer(self, record: Record) -> None:
         epoch, number = self._numbers.get(record.writer, (0, 0))
         is_next = (record.writer_epoch, record.append_number) == (epoch, number + 1)
@@ -230,6 +243,8 @@ class Checkers:
                     self.met.add(payload.session)
             case FilledByHand():
                 self.filled_by_hand.add((payload.strategy, payload.number))
+            case OperatorAct():
+                self._acts_logged[payload.actor, payload.act] += 1
             case CancelAll():
                 if payload.left_open:
                     self.refused.setdefault((payload.strategy, payload.number), record.lsn)

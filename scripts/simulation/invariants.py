@@ -11,6 +11,7 @@ INVARIANTS = {
     "log-is-final": "A durable record never changes, stamps never decrease, a writer's numbers succeed each other.",
     "undamaged": "No crash, and no error of the disk, makes the journal refuse or misread its own log.",
     "told-after-journal": "Strategies are told only what the log holds.",
+    "confirmed-is-logged": "What a person has done by hand is confirmed once the log has it, but for a kill.",
     "one-outcome": "Each command has one outcome, the one that the log decides, and no strategy is ever told another.",
     "closed-is-closed": "An order that a strategy was told is closed is not open at the exchange, and never will be.",
     "no-phantom-fill": "No strategy is told of more than the exchange has filled.",

@@ -14,6 +14,7 @@ import msgspec
 
 from common import left_out, messages
 from common.actor import links
+from common.actor.acts import RecordedActs
 from common.actor.core import Write
 from common.actor.links import Appender
 from common.actor.rates import MessageRate, Use
@@ -369,6 +370,12 @@ def _verified_at_once(original: Any, self: Any, now: Any) -> dict[str, object]:
     return {**original(self, now), "verified": self._latch.set}
 
 
+def _confirm_at_once(do: Any, acts: RecordedActs, peer: bytes, request: Any, now: Any) -> bool:
+    done: bool = do(acts, peer, request, now)
+    acts._owed = deque(owed._replace(number=0) for owed in acts._owed)
+    return done
+
+
 def _tell_before_journal(original: Any, self: Any, strategy: Any, request: Any, now: Any) -> None:
     flying = len(self._flights)
     original(self, strategy, request, now)
@@ -663,6 +670,10 @@ BUGS: dict[str, Bug] = {
     "tell-before-journal": Bug(
         "Orders tells that a command was sent when it sends it on.",
         ((Entry, "_request", _instead(_tell_before_journal)),), 5,
+    ),
+    "confirm-at-once": Bug(
+        "What a person has done by hand is confirmed before the log has it.",
+        ((RecordedActs, "do", _instead(_confirm_at_once)),), 10,
     ),
     "fills-untold": Bug(
         "Orders never tells a fill.",

@@ -91,6 +91,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "strangers-uncounted": 24,
     "sweep-nothing": 16,
     "tell-before-journal": 0,
+    "confirm-at-once": 1,
     "timeout-is-reject": 2,
     "uncut-is-garbled": 4,
     "unheard-is-nothing": 3,

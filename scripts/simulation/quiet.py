@@ -70,6 +70,7 @@ def come_to_rest(world: World) -> None:
             process.core.hand.resting = True
     asked_ns = max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
     wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    wait(world, OPEN_WITHIN_NS, "alive-again", lambda: not _halts(world), lambda: _halts(world))
     wait(world, OPEN_WITHIN_NS, "alive-again", lambda: not _unpriced(world), lambda: _unpriced(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
     _pass_windows(world)
@@ -258,6 +259,12 @@ def _gates(world: World) -> dict[str, str]:
 def _gates_open(world: World) -> bool:
     world.insist()
     return all(state == "ready" for state in _gates(world).values())
+
+
+def _halts(world: World) -> object:
+    """What risk still halts though a person has ended it: whoever was not told so asks again."""
+    world.insist()
+    return _status(world, "risk")["halts"]
 
 
 def _probe(world: World) -> Trader:

@@ -392,4 +392,9 @@ REGRESSIONS = (
         "The checker's: at Deribit, which has no window, it waited for the SendingTime(52) of a clock of"
         " ours that was ahead.",
     ),
+    Regression(
+        Case(22527, 2000, version=8), "alive-again",
+        "The end of a halt was confirmed, and risk died before its record was durable: the next life held on to it,"
+        " and nobody asked again. What a person has done is confirmed once the log has it.",
+    ),
 )

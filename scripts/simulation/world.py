@@ -502,7 +502,10 @@ class World:
         message = effect.message
         if isinstance(message, ControlAnswer):
             self.answers[message.token] = message
-            self._note_latch(process.name, self._acts.pop(message.token, ""), message.ok)
+            act = self._acts.pop(message.token, "")
+            self._note_latch(process.name, act, message.ok)
+            if message.ok:
+                self.checkers.check_confirmed(process.name, act)
             self.trace(process.name, "answers", message.ok, message.text)
 
     # ---- watching

@@ -98,7 +98,8 @@ class OrdersByHand:
         self._appender = appender
         self._accounts = accounts
         self._watch = watch
-        self._told: dict[str, None] = {}
+        self._told: dict[str, int] = {}
+        """The append that has it, by its token."""
         self.acts = {
             "verdict": ControlAct(VerdictArguments, self._verdict),
             "fill": ControlAct(FillArguments, self._fill),
@@ -120,13 +121,13 @@ class OrdersByHand:
             account.inquiries.audit()
         return "whatever is open is asked about"
 
-    def _journal_act(self, done: ActDone, by: str, now: Instant) -> str:
+    def _journal_act(self, done: ActDone, by: str, now: Instant) -> Done:
         if done.token not in self._told:
-            self._told[done.token] = None
-            if len(self._told) > TOKENS:
+            if len(self._told) >= TOKENS:
                 del self._told[next(iter(self._told))]
-            self._appender.append(Kind.OPERATOR, OperatorAct(done.actor, done.act, done.by, done.text), now)
-        return "it goes into the journal"
+            act = OperatorAct(done.actor, done.act, done.by, done.text)
+            self._told[done.token] = self._appender.append(Kind.OPERATOR, act, now)
+        return Done("it is in the journal", number=self._told[done.token])
 
     def _restarting(self, told: RestartingArguments, by: str, now: Instant) -> str:
         self._watch.restarting(told.strategy, now)
@@ -170,7 +171,7 @@ class OrdersByHand:
             raise Cannot(f"{name}: a filled quantity of {cum_qty} is not between {bounds}")
         verdict = Verdict(order.strategy, order.number, word.ord_status, cum_qty, by, word.text)
         self._appender.append(Kind.VERDICT, verdict, now)
-        return f"the verdict on {name} goes into the journal"
+        return f"the verdict on {name} is in the journal"
 
     def _book(self, word: BookArguments, by: str, now: Instant) -> str:
         known, place = self._books.known, f"{word.symbol} at {word.account}"
@@ -189,7 +190,7 @@ class OrdersByHand:
             word.from_strategy if word.is_transfer else "",
         )  # fmt: skip
         self._appender.append(Kind.BOOKED, told, now)
-        return f"{word.qty} {place} at {word.px} goes into the journal"
+        return f"{word.qty} {place} at {word.px} is in the journal"
 
     def _fill(self, word: FillArguments, by: str, now: Instant) -> str:
         name = f"{word.strategy}/{word.number}"
@@ -204,4 +205,4 @@ class OrdersByHand:
             raise Cannot(f"{name}: {word.px} is no price of a fill")
         told_by_hand = FilledByHand(order.strategy, order.number, word.qty, word.px, by, word.text)
         self._appender.append(Kind.FILLED_BY_HAND, told_by_hand, now)
-        return f"{word.qty} of {name} at {word.px} goes into the journal"
+        return f"{word.qty} of {name} at {word.px} is in the journal"

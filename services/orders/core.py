@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from common.actor.acts import do_act
+from common.actor.acts import RecordedActs
 from common.actor.core import Exit, FoldingCore, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
@@ -144,7 +144,8 @@ class OrdersCore(FoldingCore):
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
         self._entry = Entry(parts, self._cancel_requests, routes, watch)
         self._accounts: dict[str, Reconciliation] = {}
-        self._by_hand = OrdersByHand(self, books, appender, self._accounts, watch)
+        by_hand = OrdersByHand(self, books, appender, self._accounts, watch)
+        self._by_hand = RecordedActs(self, WRITER, by_hand.acts, appender)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
         self._moved = False
@@ -193,6 +194,7 @@ class OrdersCore(FoldingCore):
     def next_deadline_ns(self) -> int | None:
         return earliest(
             self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._life.next_deadline_ns(),
+            self._by_hand.next_deadline_ns(),
             self._next_step_ns() if self._life.live and not self._life.away else None,
         )  # fmt: skip
 
@@ -213,8 +215,9 @@ class OrdersCore(FoldingCore):
             self._check_stopped(now)
 
     def turn_ended(self, now: Instant) -> None:
-        """Send the turn's appends."""
+        """Send the turn's appends, and what a person is to be told of them."""
         self._appender.turn_ended(now)
+        self._by_hand.settle(now)
 
     def stop(self, now: Instant) -> None:
         """Cancel what rests at venues that want it so, see it gone, and exit; within STOP_NS in any case."""
@@ -504,12 +507,10 @@ class OrdersCore(FoldingCore):
     # ---- an operator's word ----
 
     def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        if self._life.live:
-            answer = do_act(WRITER, self._by_hand.acts, request, now)
-        else:
+        if not self._life.live:
             answer = ControlAnswer(request.token, False, f"orders is {self._life.state}; try again when it is live")
-        self.effects.append(Send("control", answer, peer))
-        if answer.ok:
+            self.effects.append(Send("control", answer, peer))
+        elif self._by_hand.do(peer, request, now):
             self._step(now)
 
 

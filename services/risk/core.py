@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from common.actor.acts import Cannot, Confirmed, ControlAct, Done, WhateverIsSaid, do_act
+from common.actor.acts import Cannot, Confirmed, ControlAct, Done, RecordedActs, WhateverIsSaid
 from common.actor.core import Exit, FoldingCore, Send
 from common.actor.links import Appender, Follower
 from common.actor.state_hashes import is_hashed
@@ -97,21 +97,14 @@ class RiskCore(FoldingCore):
         self._halts_asked: set[tuple[str, str]] = set()
         self._rates = CommandRates(settings)
         self._proposals = Proposals(settings, self._standing)
-        self._live_with(state or self._empty_state(()))
         self._counts: Counter[str] = Counter()
+        self._live_with(state or self._empty_state(()))
         self._commands: dict[type, Callable[[Any, Instant], None]] = {
             NewOrder: self._new_order,
             AmendOrder: self._amend_order,
             CancelOrder: self._pass_always,
             QueryOrder: self._pass_always,
             OpenGate: self._open_gate,
-        }
-        self._acts = {
-            "kill": ControlAct(WhateverIsSaid, self._kill),
-            "resume": ControlAct(Confirmed, self._resume),
-            "halt": ControlAct(HaltArguments, self._halt),
-            "unhalt": ControlAct(HaltArguments, self._unhalt),
-            "check": ControlAct(Preview, self._preview),
         }
 
     def _empty_state(self, unfoldable: Sequence[Unfoldable]) -> RiskState:
@@ -123,6 +116,14 @@ class RiskCore(FoldingCore):
         self.in_flight = InFlight()
         self._proposals.live_with(state, self.in_flight)
         self._appender = Appender(self, WRITER)
+        acts = {
+            "kill": ControlAct(WhateverIsSaid, self._kill),
+            "resume": ControlAct(Confirmed, self._resume),
+            "halt": ControlAct(HaltArguments, self._halt),
+            "unhalt": ControlAct(HaltArguments, self._unhalt),
+            "check": ControlAct(Preview, self._preview),
+        }
+        self._by_hand = RecordedActs(self, WRITER, acts, self._appender)
         self._rate_refusals = RateRefusals(WRITER, self._appender)
         self._follower = Follower(self, state.lsn, former)
         self.live = False
@@ -151,7 +152,7 @@ class RiskCore(FoldingCore):
         elif link == "journal":
             self._journal(message, now)
         elif isinstance(message, ControlRequest):
-            self._control(peer, message, now)
+            self._by_hand.do(peer, message, now)
 
     def followed(self, block: bytes, now: Instant) -> None:
         """The stream. Before the epoch is granted its blocks only say how far the log reaches."""
@@ -186,12 +187,14 @@ class RiskCore(FoldingCore):
     def next_deadline_ns(self) -> int | None:
         times = (
             self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._rate_refusals.next_ns(),
+            self._by_hand.next_deadline_ns(),
         )  # fmt: skip
         return earliest(*times)
 
     def turn_ended(self, now: Instant) -> None:
-        """Send what was appended."""
+        """Send what was appended, and what a person is to be told of it."""
         self._appender.turn_ended(now)
+        self._by_hand.settle(now)
 
     def stop(self, now: Instant) -> None:
         """Orders is gone before: nothing is under way that this process could still help."""
@@ -466,9 +469,6 @@ class RiskCore(FoldingCore):
 
     # -- people --------------------------------------------------------------------------------------------------------
 
-    def _control(self, peer: bytes, request: ControlRequest, now: Instant) -> None:
-        self.effects.append(Send("control", do_act(WRITER, self._acts, request, now), peer))
-
     def _kill(self, _: WhateverIsSaid, by: str, now: Instant) -> str:
         self._kill_asked = True
         self._journal_act("kill", "", by, now)
@@ -482,10 +482,11 @@ class RiskCore(FoldingCore):
         self._journal_act("resume", "", by, now)
         return "risk passes orders again"
 
-    def _halt(self, place: HaltArguments, by: str, now: Instant) -> str:
+    def _halt(self, place: HaltArguments, by: str, now: Instant) -> Done:
         self._halts_asked.add((place.scope, place.checked_name()))
         self._journal_act("halt", place.text, by, now)
-        return f"halt {place.text}"
+        # It holds from now on, and goes into the journal first of all where that does not answer yet.
+        return Done(f"halt {place.text}", number=max(1, self._appender.last_number))
 
     def _unhalt(self, place: HaltArguments, by: str, now: Instant) -> str:
         self._need_journal("unhalt")

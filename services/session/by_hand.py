@@ -8,15 +8,26 @@ Nothing new leaves from there on; it logs out once nothing is open, or there is 
 has everything.
 """
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
 
-from common.actor.acts import Cannot, Confirmed, ControlAct, NoArguments, SkipArguments, WhateverIsSaid, do_act
+from common.actor.acts import (
+    Act,
+    Cannot,
+    Confirmed,
+    ControlAct,
+    Done,
+    NoArguments,
+    RecordedActs,
+    SkipArguments,
+    WhateverIsSaid,
+)
 from common.actor.core import Exit
 from common.instant import NS_PER_MS, Instant
 from common.left_out import LeftOut
-from common.messages import ControlAnswer, ControlRequest, OperatorAct, SessionState
+from common.messages import OperatorAct, SessionState
 from services.session.connection import Connection
 from services.session.former import Former
 from services.session.history import BY_HAND
@@ -158,7 +169,7 @@ class SessionByHand:
         self._taking_up = taking_up
         self._kill = kill
         self._connection = connection
-        self._acts = {
+        acts = {
             "kill": ControlAct(WhateverIsSaid, self._kill_now),
             "resume": ControlAct(Confirmed, self._resume),
             "logon": ControlAct(NoArguments, self._log_on),
@@ -167,14 +178,15 @@ class SessionByHand:
             "set_seq": ControlAct(NumbersArguments, self._set_numbers),
             "skip": ControlAct(SkipArguments, self._skip),
         }
+        guarded = {name: act._replace(do=partial(self._if_recorded, act.do)) for name, act in acts.items()}
+        self.acts = RecordedActs(
+            self._core, self._core.name, {**guarded, "kill": acts["kill"]}, self._records.appender
+        )
 
-    def act(self, request: ControlRequest, now: Instant) -> ControlAnswer:
-        """Do what a person asks, and return what to tell him."""
-        journal_answers = self._taking_up.live and not self._records.away(now)
-        if request.act in self._acts and request.act != "kill" and not journal_answers:
-            text = "the journal does not answer, and nothing is done that it has not recorded"
-            return ControlAnswer(request.token, False, text)
-        return do_act(self._core.name, self._acts, request, now)
+    def _if_recorded(self, do: Act, arguments: Any, by: str, now: Instant) -> str | Done:
+        if self._records.away(now) or not self._taking_up.live:
+            raise Cannot("the journal does not answer, and nothing is done that it has not recorded")
+        return do(arguments, by, now)
 
     def _skip(self, arguments: SkipArguments, by: str, now: Instant) -> str:
         """The journal has recorded it: the session only hears of it."""

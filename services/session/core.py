@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from common.actor.core import Close, Exit, FoldingCore, HostWorked, Send, Write
+from common.actor.core import Close, Exit, FoldingCore, HostWorked, Write
 from common.actor.links import AWAY_NS, Superseded
 from common.actor.rates import MessageRate
 from common.actor.unread import status_of_unread
@@ -280,7 +280,7 @@ class SessionCore(FoldingCore):
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         if isinstance(message, ControlRequest):
-            self.effects.append(Send("control", self.by_hand.act(message, now), peer))
+            self.by_hand.acts.do(peer, message, now)
             self._carry_out(now)
         elif link == "journal":
             self._journal_said(message, now)
@@ -399,6 +399,7 @@ class SessionCore(FoldingCore):
             self.kill.due_boot_ns,
             self._emergency_due_ns(),
             self._mend_ns,
+            self.by_hand.acts.next_deadline_ns(),
             self.outbox.next_deadline_ns() if fix is not None else None,
             fix.next_deadline_ns() if fix is not None else None,
         )
@@ -439,6 +440,7 @@ class SessionCore(FoldingCore):
         if self.emergency.active and self.emergency.unwritten and not self.emergency.failure:
             self._flush_emergency(now)
         self.records.appender.turn_ended(now)
+        self.by_hand.acts.settle(now)
 
     # ---- stop ----
 

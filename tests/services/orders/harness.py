@@ -16,6 +16,7 @@ from common.messages import (
     CancelOrder,
     ClientRequest,
     CommandOutcome,
+    ControlAnswer,
     ExecutionReport,
     Hello,
     Inbound,
@@ -72,6 +73,7 @@ class Ring:
         self.clients: dict[bytes, list[Any]] = {}
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
+        self.told_by_hand: list[ControlAnswer] = []
         self.exit: Exit | None = None
         self.chunk: int | None = None
         self.reads: list[ReadLog] = []
@@ -138,6 +140,9 @@ class Ring:
                 self.core.undelivered(effect, self.now)
             case Send("risk", message):
                 self.commands.append(message)
+            case Send("control", message):
+                assert isinstance(message, ControlAnswer)
+                self.told_by_hand.append(message)
             case Send("entry", message, peer):
                 self.clients.setdefault(peer, []).append(message)
             case Send(link) if link.startswith("account.") and self.account_away:

@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from common.actor import state_hashes
-from common.actor.core import Send
 from common.messages import (
     AmendOrder,
     AmendRequest,
@@ -31,10 +30,9 @@ from tests.services.orders.harness import D, Ring, accepted, settings
 def control(ring: Ring, act: str, /, **arguments: object) -> ControlAnswer:
     """A person's act; returns the answer, after everything that came of it."""
     ring.core.received("control", b"me", ControlRequest(act, orjson.dumps(arguments), "tester"), ring.now)
-    sent = [effect for effect in ring.core.effects if isinstance(effect, Send) and effect.link == "control"]
+    told = len(ring.told_by_hand)
     ring.settle()
-    (answer,) = (effect.message for effect in sent)
-    assert isinstance(answer, ControlAnswer)
+    (answer,) = ring.told_by_hand[told:]
     return answer
 
 
@@ -55,6 +53,21 @@ def test_a_verdict_closes_an_order_that_nothing_else_settles(ring: Ring) -> None
     ring.record("orders", Kind.VERDICT, Verdict("s", 1, "2", D(1), "tester", "again"))
     ring.record("orders", Kind.VERDICT, Verdict("s", 9, "2", D(1), "tester", "never was"))
     assert ring.events() == before
+
+
+def test_a_verdict_is_confirmed_once_the_log_has_it_and_not_where_it_never_does(ring: Ring) -> None:
+    accepted(ring, 1)
+    word = {"strategy": "s", "number": 1, "ord_status": "4", "text": "seen there", "known": True}
+    ring.journal_away = True
+    ring.core.received("control", b"me", ControlRequest("verdict", orjson.dumps(word), "tester"), ring.now)
+    ring.settle()
+    assert not ring.told_by_hand
+    ring.pass_time(1000, tick=False)
+    (answer,) = ring.told_by_hand
+    assert not answer.ok and "has not confirmed" in answer.text
+    ring.journal_away = False
+    ring.pass_time(300)
+    assert ring.events()[-1] == (1, "settled", "CANCELED") and len(ring.told_by_hand) == 1
 
 
 def test_an_unknown_order_needs_no_more_than_a_word(ring: Ring) -> None:

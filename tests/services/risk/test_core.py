@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from common.actor.core import Exit, Send
-from common.instant import NS_PER_S
+from common.instant import NS_PER_MS, NS_PER_S
 from common.journal.frames import TERM
 from common.messages import (
     AppendRefused,
@@ -657,6 +657,54 @@ def test_a_halt_is_journaled_stops_what_adds_risk_and_outlives_a_restart(scope: 
     assert len(again.sent) == 1
     acts = [(act.act, act.text, act.by) for act in rig.appended if isinstance(act, OperatorAct)]
     assert acts == [("halt", f"{scope} {name}".strip(), "me")]
+
+
+def wait(rig: Rig, ms: int) -> None:
+    """Time passes, and nobody says anything."""
+    rig.settle()
+    rig.boot_ns += ms * NS_PER_MS
+    rig.core.timer(rig.now)
+    rig.settle()
+
+
+@pytest.mark.parametrize("act", ["halt", "unhalt"])
+def test_a_halt_and_its_end_are_confirmed_by_a_log_that_the_next_life_reads(act: str) -> None:
+    log = Journal(START_NS)
+    rig = Rig(log=log)
+    control(rig, "halt" if act == "unhalt" else "unhalt", {"scope": "firm"})
+    told = len(rig.control)
+    rig.grants = False
+    rig.core.received("control", b"p", ControlRequest(act, b'{"scope":"firm"}', "me", 4), rig.now)
+    rig.settle()
+    assert len(rig.control) == told
+    rig.grants = True
+    wait(rig, 200)
+    (answer,) = rig.control[told:]
+    assert isinstance(answer, ControlAnswer) and answer.ok and answer.token == 4
+    assert bool(Rig(log=log).state.halts) is (act == "halt")
+
+
+def test_a_halt_that_the_log_does_not_take_is_not_confirmed_though_it_holds() -> None:
+    rig = Rig()
+    rig.grants = False
+    rig.core.received("control", b"p", ControlRequest("halt", b'{"scope":"firm"}', "me", 4), rig.now)
+    wait(rig, 1000)
+    (answer,) = rig.control
+    assert isinstance(answer, ControlAnswer) and not answer.ok and "ask again" in answer.text
+    assert rig.core.status(rig.now)["halts"] == ["firm"]
+
+
+def test_a_halt_before_the_journal_answers_holds_at_once_and_is_not_confirmed() -> None:
+    rig = Rig(live=False)
+    rig.core.received("control", b"p", ControlRequest("halt", b'{"scope":"firm"}', "me", 4), rig.now)
+    rig.settle()
+    assert not rig.control and rig.core.status(rig.now)["halts"] == ["firm"]
+    rig.grants = True
+    rig.core._appender.request_epoch(rig.now)
+    rig.settle()
+    (answer,) = rig.control
+    assert isinstance(answer, ControlAnswer) and not answer.ok
+    assert [act.act for act in rig.appended if isinstance(act, OperatorAct)] == ["halt"]
 
 
 def test_a_takeover_halts_what_adds_risk_until_a_person_takes_that_off() -> None:
