@@ -169,7 +169,8 @@ class JournalConfig(Section, frozen=True, kw_only=True):
     `past_snapshots`: So many of risk and of each session are kept, for `fixring journal state` and the desk's time
     travel to begin at the nearest: so far back times `snapshot_records` they replay about `snapshot_records` at most.
     Older ones stay ten times `snapshot_records` apart. A start may need two.
-    `emergency_folder`: Where the kill switch's latch and the sessions' emergency files are; may be on another disk.
+    `emergency_folder`: Where the kill switch's latch, the sessions' emergency files, and the numbers of logons and REST
+    requests that have to grow are; may be on another disk.
     """
 
     segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 64 << 20

@@ -5,7 +5,7 @@ from typing import Any
 
 from common.config import Config, ConfigError, CredentialsConfig, FixConfig
 from common.journal.files import OsFiles
-from common.nonce_file import NonceFile
+from common.nonce_file import NonceFile, RequestNonceFolder
 from common.venues.credentials import Credentials, UnreadableCredentials, credentials_of
 from common.venues.venue import VenueProfile
 
@@ -48,6 +48,11 @@ def reader_of(told: CredentialsConfig | None, config: Config) -> Callable[[], Cr
 def nonces_of(actor: str, profile: VenueProfile, config: Config) -> NonceFile | None:
     """Where the numbers of the actor's Logons(A) are kept; None where the venue asks for none that grow."""
     return NonceFile(str(config.emergency_folder), f"{actor}.nonces", OsFiles()) if profile.nonces_grow else None
+
+
+def request_nonces(config: Config) -> RequestNonceFolder:
+    """Where the numbers of REST requests are kept, for every process that asks with the same key."""
+    return RequestNonceFolder(str(config.emergency_folder), OsFiles())
 
 
 def connection_of(

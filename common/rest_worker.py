@@ -6,7 +6,7 @@ import msgspec
 
 from common.actor.start import why_not_dialled
 from common.config import Config, ConfigError, CredentialsConfig, VenueConfig
-from common.key_files import read_credentials, reader_of
+from common.key_files import read_credentials, reader_of, request_nonces
 from common.messages import Answer, Ask
 from common.venues.credentials import Credentials, UnreadableCredentials
 from common.venues.key_in_use import ReadAgain
@@ -24,8 +24,8 @@ def rest_worker(
     credentials = read_credentials(told, config)
     if credentials is None:
         raise ConfigError(f"{venue.name}: [rest] needs [credentials]")
-    symbols = tuple(venue.instruments)
-    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca, symbols)
+    symbols, nonces = tuple(venue.instruments), request_nonces(config)
+    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca, symbols, nonces)
     try:
         side = RotatingRest(find_rest(venue.dialect), settings, reader_of(told, config))
     except ValueError as error:

@@ -22,10 +22,13 @@ from common.instant import NS_PER_MS
 from common.messages import Answer, Ask, RestOrder, Ticker, Trade, cut
 from common.venues.backend import HttpCall, Signer
 from common.venues.credentials import Credentials, HmacPassphrase
+from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, decimal_field, masked
 
 MS_PER_S = 1000
+OF_THE_KILL_SWITCH = frozenset({"cancel_all", "cancel", "open_orders"})
+"""What it asks, see `services/account/core.py`."""
 
 ApiT = TypeVar("ApiT")
 
@@ -78,6 +81,14 @@ def _at_pace(exchange: Any, settings: RestSettings, throttle: "Throttle") -> Any
 def _aimed(urls: Mapping[str, Any], url: str) -> dict[str, Any]:
     """The same table, in which every address is `url`: at some venues there is a table for each part of it."""
     return {part: _aimed(told, url) if isinstance(told, dict) else url for part, told in urls.items()}
+
+
+def growing_nonce(exchange: Any, settings: RestSettings, api_key: str, clock: Clock) -> GrowingNonce:
+    """The numbers that the requests of `exchange` bear from now on, by its own clock."""
+    kept = None if settings.nonces is None else settings.nonces.of_key(api_key)
+    nonce = GrowingNonce(lambda: int(exchange.milliseconds()), kept, clock.sleep)
+    exchange.nonce = nonce
+    return nonce
 
 
 def at_host(settings: RestSettings, path: str = "") -> RestSettings:
@@ -138,6 +149,7 @@ class CcxtRest(Protocol[ApiT]):
 
     api: ApiT
     _venue: str
+    _nonce: GrowingNonce | None
     _questions: dict[str, Callable[[Ask], Answer]]
 
     CODE: re.Pattern[str] | None = None
@@ -146,10 +158,11 @@ class CcxtRest(Protocol[ApiT]):
     NOT_FOUND_CODE: int = 0
     """The code of an answer that there is no such order."""
 
-    def __init__(self, venue: str, api: ApiT) -> None:
-        """`api` as CCXT has it."""
+    def __init__(self, venue: str, api: ApiT, nonce: GrowingNonce | None = None) -> None:
+        """`api` as CCXT has it; `nonce` gives the numbers of its requests, where the venue wants them to grow."""
         self._venue = venue
         self.api = api
+        self._nonce = nonce
         self._questions = {
             "order": self._order,
             "open_orders": self._open_orders,
@@ -162,6 +175,9 @@ class CcxtRest(Protocol[ApiT]):
 
     def ask(self, ask: Ask) -> Answer:
         """One blocking call, or the few that one question needs. With the venue's own code where an error has one."""
+        if self._nonce is not None:
+            # The kill switch is not to wait for a disk: its request goes out, and is at worst refused.
+            self._nonce.must_be_kept = ask.what not in OF_THE_KILL_SWITCH
         try:
             return self._questions[ask.what](ask)
         except ccxt_errors().BaseError as error:

@@ -38,18 +38,64 @@ class Nonces(NamedTuple):
         return self._replace(latest_ms=self.accepted_ms if follows_highest else self.highest_ms)
 
 
-class GrowingNonce:
-    """The numbers of REST requests, where each has to be above the one before: the time, whatever the clock does."""
+class NonceNotKept(OSError):
+    """The number of a REST request could not be kept: the next life, or another process, might use it again."""
 
-    def __init__(self, read_ns: Callable[[], int]) -> None:
-        """`read_ns` reads the clock, in Unix nanoseconds."""
-        self._read_ns = read_ns
+
+class GrowingNonce:
+    """The numbers of REST requests, where each has to be above the one before: the time, whatever the clock does.
+
+    With somewhere to keep them each is above all that its key has ever had. `must_be_kept`: a number that cannot be
+    kept is none; else it is given all the same, and the venue may refuse it.
+    """
+
+    def __init__(self, read_ms: Callable[[], int], kept: "KeptNonces | None", sleep: Callable[[float], None]) -> None:
+        """`read_ms` reads the clock, in Unix milliseconds; without `kept` they are those of this life alone."""
+        self._read_ms = read_ms
+        self._kept = kept
+        self._sleep = sleep
         self._last_ms = 0
+        self.must_be_kept = True
 
     def __call__(self) -> int:
-        """The next one, in milliseconds."""
-        self._last_ms = nonce_ms(self._last_ms, self._read_ns())
+        """The next one, in milliseconds. Raises NonceNotKept."""
+        least_ms = max(self._read_ms(), self._last_ms + 1)
+        try:
+            self._last_ms = least_ms if self._kept is None else self._following(self._kept, least_ms)
+        except OSError as error:
+            if self.must_be_kept:
+                raise NonceNotKept(f"the number of a REST request cannot be kept: {error}; {_MEND}") from error
+            self._last_ms = least_ms
         return self._last_ms
+
+    def _following(self, kept: "KeptNonces", least_ms: int) -> int:
+        for _ in range(TRIES):
+            try:
+                return kept.following(least_ms)
+            except BlockingIOError:
+                self._sleep(TRY_AGAIN_S)
+        raise BlockingIOError("another process has had the file for 2 s")
+
+
+TRY_AGAIN_S, TRIES = 0.002, 1000
+"""Between two looks at a file that another process has in its hands, and how many of them: 2 s."""
+
+_MEND = "see to the folder journal.emergency_folder: it needs room, and its files have to be this user's"
+
+
+class KeptNonces(Protocol):
+    """The numbers that one key's requests have had, of whichever process and life."""
+
+    def following(self, least_ms: int) -> int:
+        """The next one: `least_ms`, or one above the last where that is not below it. Raises OSError; BlockingIOError
+        where another process takes one in this moment."""
+
+
+class NonceFolder(Protocol):
+    """Where the numbers of REST requests are kept."""
+
+    def of_key(self, api_key: str) -> KeptNonces:
+        """Those of one key."""
 
 
 class NonceKeeper(Protocol):

@@ -12,6 +12,7 @@ import msgspec
 from common.instant import NS_PER_S
 from common.messages import Answer, Ask, cut
 from common.venues.credentials import Credentials
+from common.venues.nonces import NonceFolder
 
 NS_PER_MS = 1_000_000
 MAX_DIGITS = 18
@@ -33,7 +34,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     """Where and as whom. `url` up to and with the version; `ca` is a PEM file, "" for the system's authorities.
 
     `symbols` is what is traded, for a venue where each symbol has to be asked for by itself, or that has another side
-    for contracts.
+    for contracts. `nonces` keeps the numbers of requests, where the venue wants them to grow; None to forget them.
     """
 
     venue: str
@@ -42,6 +43,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     timeout_ms: int
     ca: str = ""
     symbols: tuple[str, ...] = ()
+    nonces: NonceFolder | None = None
 
 
 class RestSide(Protocol):

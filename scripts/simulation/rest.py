@@ -18,6 +18,7 @@ from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.messages import Answer, Ask
 from common.venues.ccxt_parts import CcxtRest, Throttle, ccxt_errors
 from common.venues.credentials import Credentials
+from common.venues.nonces import NonceFolder
 from common.venues.registry import find_rest
 from common.venues.rest import RestSettings
 from scripts.simulation.network import Channel, TcpStream
@@ -119,12 +120,25 @@ class RestClient:
     """One life of a process's REST side. `ask_venue` puts a question to it."""
 
     def __init__(
-        self, config: VenueConfig, credentials: Credentials, clock: Callable[[], Instant], *, is_paced: bool
+        self,
+        config: VenueConfig,
+        credentials: Credentials,
+        clock: Callable[[], Instant],
+        *,
+        is_paced: bool,
+        nonces: NonceFolder | None = None,
     ) -> None:
-        """`is_paced`: requests wait for the venue's pace, as they do since the seventh version of the plans."""
+        """`is_paced`: requests wait for the venue's pace, as they do since the seventh version of the plans; `nonces`
+        keeps their numbers, as something does since the ninth."""
         assert config.rest is not None
-        symbols = tuple(config.instruments)
-        settings = RestSettings(config.name, config.rest.url, credentials, config.rest.timeout_ms, symbols=symbols)
+        settings = RestSettings(
+            config.name,
+            config.rest.url,
+            credentials,
+            config.rest.timeout_ms,
+            symbols=tuple(config.instruments),
+            nonces=nonces,
+        )
         self._rest = cast(CcxtRest[Any], find_rest(config.dialect)(settings))
         api, self._session = self._rest.api, _Session()
         _read_keys_once()

@@ -13,6 +13,7 @@ from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
 from common.messages import Ask, ControlAnswer, ControlRequest, OrderEvent, WelcomeComplete
+from common.nonce_file import RequestNonceFolder
 from common.strategy.entry import Entry
 from scripts.simulation import actors, setting
 from scripts.simulation.checkers import Checkers
@@ -287,7 +288,9 @@ class World:
             config = self.config.venues[process.name.partition("@")[2]]
             credentials = credentials_of(config.dialect)
             assert credentials is not None
-            client = RestClient(config, credentials, process.clock.read, is_paced=self.plan.version > 6)
+            files, version = self.disk_of(process).files(), self.plan.version
+            nonces = RequestNonceFolder(setting.EMERGENCY_FOLDER, files) if version > 8 else None
+            client = RestClient(config, credentials, process.clock.read, is_paced=version > 6, nonces=nonces)
             self._rest[process] = process.life, client
         return client
 

@@ -16,9 +16,8 @@ from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.orders.books import TRADES_PAGE
-from common.venues.ccxt_parts import CcxtRest, ccxt_client, ccxt_errors
+from common.venues.ccxt_parts import CcxtRest, ccxt_client, ccxt_errors, growing_nonce
 from common.venues.credentials import HmacSecret
-from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import (
     NS_PER_MS,
@@ -78,8 +77,7 @@ def open_rest(settings: RestSettings) -> "GeminiRest":
         "secret": settings.credentials.secret.decode("ascii"),
     }
     api = ccxt_client("gemini", settings, options, time, pace=Pace(REQUESTS_PER_S), cost_of=lambda cost: 1.0)
-    api.nonce = GrowingNonce(time.time_ns)
-    return GeminiRest(settings.venue, api)
+    return GeminiRest(settings.venue, api, growing_nonce(api, settings, options["apiKey"], time))
 
 
 class GeminiRest(CcxtRest[Api]):

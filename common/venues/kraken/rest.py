@@ -15,8 +15,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.messages import Answer, Ask, RestOrder, Trade, cut
-from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors
+from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors, growing_nonce
 from common.venues.credentials import HmacSecret
+from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import (
     NS_PER_MS,
@@ -69,15 +70,15 @@ def open_rest(settings: RestSettings) -> "KrakenRest":
     }
     pace = Pace(CALLS_PER_S, CALLS_AT_ONCE)
     api = ccxt_client("kraken", settings, options, time, pace=pace, cost_of=lambda cost: cost / CCXT_COST)
-    return KrakenRest(settings.venue, api)
+    return KrakenRest(settings.venue, api, growing_nonce(api, settings, options["apiKey"], time))
 
 
 class KrakenRest(CcxtRest[Api]):
     """Kraken's answers."""
 
-    def __init__(self, venue: str, api: Api) -> None:
-        """`api` as CCXT has it."""
-        super().__init__(venue, api)
+    def __init__(self, venue: str, api: Api, nonce: GrowingNonce | None = None) -> None:
+        """See `CcxtRest`."""
+        super().__init__(venue, api, nonce)
         self._pairs: _Pairs | None = None
         self._questions["cancel"] = self._cancel
 
