@@ -34,6 +34,10 @@ class DeadMansSwitch:
         for name in names:
             self.set(account, name, seconds, now)
 
+    def names(self, account: str) -> list[str]:
+        """Of what names it is set for the account."""
+        return [name for owner, name in self._due_ns if owner == account]
+
     def next_deadline_ns(self) -> int | None:
         """When the next one fires, in boot terms."""
         return min(self._due_ns.values(), default=None)

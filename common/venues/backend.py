@@ -50,9 +50,10 @@ class Signer(Protocol):
 class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
     """An order as a bridge hands it to a venue. Codes are FIX's: Side(54), OrdType(40), TimeInForce(59).
 
-    `venue_id` is the client's own id of the order at the venue; `price` is None for a market order. `guarded`: the
-    venue's dead man's switch is to reach it. `order_id` is the venue's own, where `venue_id` is "": of an order that
-    somebody else has placed. `reduce_only`: it only makes a position in contracts smaller.
+    `venue_id` is the client's own id of the order at the venue; `price` is None for a market order. `guarded` was so of
+    an order that bore the one tag that there was before each client had one. `order_id` is the venue's own, where
+    `venue_id` is "": of an order that somebody else has placed. `reduce_only`: it only makes a position in contracts
+    smaller. `tag` is what it bears of its client at the venue, see `GuardingBackend`.
     """
 
     venue_id: str
@@ -66,6 +67,7 @@ class BridgedTerms(msgspec.Struct, array_like=True, frozen=True):
     guarded: bool = False
     order_id: str = ""
     reduce_only: bool = False
+    tag: str = ""
 
 
 class OrderFact(NamedTuple):
@@ -261,15 +263,27 @@ class AmendingBackend(Protocol):
 @runtime_checkable
 class GuardingBackend(Protocol):
     """What a back end has as well where the venue has a dead man's switch, which cancels unless it is set anew within
-    `guard_s`, in seconds. It reaches what is `guarded` alone, or where it `guards_symbols` everybody's orders of those
-    that it is set for."""
+    `guard_s`, in seconds. It is set by names, and reaches whatever is open under one: a client's tag, which each of its
+    orders bears, or a symbol, and then everybody's orders of it."""
 
     guard_s: int
-    guards_symbols: bool
 
-    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
-        """Set the switch for these symbols, and take it back for those `former` ones that are not among them, by one
+    def tag_of(self, client: str) -> str:
+        """The tag of a client by its SenderCompID(49); "" where the names are symbols."""
+
+    def arm(self, names: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+        """Set the switch by these names, and take it back by those `former` ones that are not among them, by one
         request or more; each is read as "arm"."""
+
+
+class SymbolGuard:
+    """What a `GuardingBackend` says of its names where they are symbols."""
+
+    guard_s = 60
+
+    def tag_of(self, client: str) -> str:
+        """See `GuardingBackend`."""
+        return ""
 
 
 @runtime_checkable

@@ -40,6 +40,7 @@ class BookImage(msgspec.Struct, array_like=True, frozen=True):
     guarded: list[str]
     taken: int
     last_fill_ns: int
+    once_guarded: list[str] = []
 
 
 class BridgedOrder:
@@ -139,6 +140,9 @@ class Book:
         self.guarded: set[str] = set()
         """The clients whose orders are cancelled when they are gone."""
 
+        self.once_guarded: set[str] = set()
+        """The clients of whom that was ever so."""
+
         self.taken = 0
         self.last_fill_ns = 0
         """By the venue's clock."""
@@ -213,13 +217,16 @@ class Book:
     def image(self, lsn: int) -> BookImage:
         """For a snapshot as of record `lsn`, once the archive is of it."""
         orders = [order.kept(lsn) for order in self._orders.values()]
-        return BookImage(orders, sorted(self.guarded), self.taken, self.last_fill_ns)
+        return BookImage(
+            orders, sorted(self.guarded), self.taken, self.last_fill_ns, once_guarded=sorted(self.once_guarded)
+        )
 
     def load(self, image: BookImage) -> None:
         """From a snapshot."""
         for kept in image.orders:
             self._keep(_order_of(kept))
         self.guarded, self.taken, self.last_fill_ns = set(image.guarded), image.taken, image.last_fill_ns
+        self.once_guarded = self.guarded | set(image.once_guarded)
 
     # ---- folding
 
@@ -227,6 +234,7 @@ class Book:
         """Carry out one record, live or from the log, which is or will be record `lsn`."""
         if isinstance(record, Guarded):
             (self.guarded.add if record.wanted else self.guarded.discard)(record.client)
+            self.once_guarded |= self.guarded
             return
         if isinstance(record, Adopted):
             self._adopt(record)

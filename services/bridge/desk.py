@@ -35,6 +35,7 @@ from common.venues.backend import (
     BridgedTerms,
     Fact,
     FillFact,
+    GuardingBackend,
     OrderFact,
     Reply,
     Verdict,
@@ -131,6 +132,7 @@ class Desk:
         self._record = record
         self.unique = unique
         self._backend = backend
+        self._guarding = backend if isinstance(backend, GuardingBackend) else None
         self.symbols = symbols
         self._contracts = contracts
         self._id_stem = id_stem
@@ -159,8 +161,8 @@ class Desk:
             return
         passes = self._backend.takes_id(name) and not self.book.has(name)
         venue_id = name if passes else f"{self._id_stem}x{self.book.taken + 1}"
-        guarded = client.party.comp_id in self.book.guarded
-        called = structs.replace(terms, venue_id=venue_id, guarded=guarded)
+        tag = "" if self._guarding is None else self._guarding.tag_of(client.party.comp_id)
+        called = structs.replace(terms, venue_id=venue_id, tag=tag)
         self._take(client, request, called, now, kind="D", by_ns=by_ns)
         self._tell(self.book.order(venue_id), "A", now)
         self.errands.append(Errand("D", venue_id, name, by_ns))

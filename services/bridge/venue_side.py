@@ -60,7 +60,7 @@ CLOCK_NS = 30 * NS_PER_S
 ACCOUNT_NS = 30 * NS_PER_S
 FIRST_DOUBT_NS, SLOWEST_DOUBT_NS = 300 * NS_PER_MS, 5 * NS_PER_S
 CANCEL_AGAIN_NS = NS_PER_S
-GUARD_AGAIN_S = 3
+GUARD_AGAIN_NS = NS_PER_S
 """The venue takes the switch once a second at most."""
 
 Answered = Callable[[Reply, Instant], None]
@@ -106,10 +106,10 @@ class Doubt:
 
 @dataclass
 class Switch:
-    """The venue's dead man's switch as far as is known: the symbols that it may be set for. `due_boot_ns` is when it is
-    to be set or taken back, and before `changes_boot_ns` other symbols are not."""
+    """The venue's dead man's switch as far as is known: the names that it may be set by, see `GuardingBackend`.
+    `due_boot_ns` is when it is to be set or taken back, and before `changes_boot_ns` other names are not."""
 
-    symbols: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     asking: bool = False
     due_boot_ns: int = 0
     changes_boot_ns: int = 0
@@ -117,7 +117,7 @@ class Switch:
     @property
     def is_armed(self) -> bool:
         """Whether it may be set."""
-        return bool(self.symbols)
+        return bool(self.names)
 
 
 @dataclass
@@ -133,9 +133,9 @@ class Clock:
         return wall_ns + self.offset_ns - self.uncertainty_ns
 
 
-def _armed(backend: GuardingBackend, symbols: list[str], former: list[str], n: int, at: Instant) -> HttpCall:
+def _armed(backend: GuardingBackend, names: list[str], former: list[str], n: int, at: Instant) -> HttpCall:
     """One of the requests that set the switch, made when it leaves: it is signed by the time."""
-    return backend.arm(symbols, former, at.wall_ns)[n]
+    return backend.arm(names, former, at.wall_ns)[n]
 
 
 def _words(contract: Contract | None) -> str:
@@ -165,6 +165,7 @@ class VenueSide:
         self.effects: list[Effect] = []
         self.clock = Clock()
         self.is_live = False
+        self._guarding = backend if isinstance(backend, GuardingBackend) else None
         self.switch = Switch()
         self.sweeps = False
         """Whether all that is open at the venue is cancelled, whoever has placed it: the kill switch."""
@@ -224,8 +225,10 @@ class VenueSide:
         for order in self._desk.book.open.values():
             if order.is_undecided or order.wishes:
                 self._doubts[order.venue_id] = Doubt(now.boot_ns)
-        # A former life may have set it.
-        self.switch.symbols = self._desk.symbols if self._desk.book.guarded else frozenset()
+        # A former life may have set it, for whoever has ever asked for it.
+        asked = self._desk.book.once_guarded
+        names = (self._guard_name(client, symbol) for client in asked for symbol in self._desk.symbols)
+        self.switch.names = frozenset(filter(None, names))
         self._adopts = not self._desk.book.taken
         self._others_since_ns = now.wall_ns
 
@@ -337,30 +340,36 @@ class VenueSide:
 
     def _switch_due_ns(self) -> int | None:
         """When it is to be set again before it fires, or taken back since it guards nothing any more, in boot terms."""
-        backend, switch, wanted = self._backend, self.switch, self._guarded()
-        if not isinstance(backend, GuardingBackend) or switch.asking or not (wanted or switch.symbols):
+        switch, wanted = self.switch, self._guarded()
+        if switch.asking or not (wanted or switch.names):
             return None
-        if backend.guards_symbols and wanted != switch.symbols:
+        reaches_others = (switch.names - wanted) & (self._desk.symbols | self._names(guarded=False))
+        if wanted - switch.names or reaches_others:
             return switch.changes_boot_ns
         return switch.due_boot_ns
 
+    def _guard_name(self, client: str, symbol: str) -> str:
+        """By what name the switch reaches the client's orders of the symbol, "" where there is none."""
+        return "" if self._guarding is None else self._guarding.tag_of(client) or symbol
+
+    def _names(self, *, guarded: bool) -> set[str]:
+        """By what names it reaches the open orders of those clients who have asked for it, or of those who have not."""
+        book = self._desk.book
+        orders = (order for order in book.open.values() if (order.client in book.guarded) is guarded)
+        return set(filter(None, (self._guard_name(order.client, order.terms.symbol) for order in orders)))
+
     def _guarded(self) -> frozenset[str]:
-        """The symbols of guarded orders. Where the switch reaches everybody's, those alone of which nobody has another
-        order here."""
-        book, backend = self._desk.book, self._backend
-        if not book.guarded:
+        """The names by which it is to be set: those under which nobody has an order here who has not asked for it."""
+        if not self._desk.book.guarded:
             return frozenset()
-        symbols = {order.terms.symbol for order in book.open.values() if order.terms.guarded}
-        if isinstance(backend, GuardingBackend) and backend.guards_symbols:
-            symbols -= {order.terms.symbol for order in book.open.values() if not order.terms.guarded}
-        return frozenset(symbols)
+        return frozenset(self._names(guarded=True) - self._names(guarded=False))
 
     def _set_switch(self) -> None:
-        backend, switch, wanted = self._backend, self.switch, self._guarded()
-        assert isinstance(backend, GuardingBackend)
-        symbols, former = sorted(wanted), sorted(switch.symbols)
+        backend, switch, wanted = self._guarding, self.switch, self._guarded()
+        assert backend is not None
+        names, former = sorted(wanted), sorted(switch.names)
         done: list[bool] = []
-        count = len(backend.arm(symbols, former, 0))
+        count = len(backend.arm(names, former, 0))
         switch.asking = True
 
         def answered(reply: Reply, at: Instant) -> None:
@@ -369,16 +378,14 @@ class VenueSide:
                 self.effects.append(Note("warning", "switch_not_set", {"code": reply.code, "why": reply.text}))
             if len(done) < count:
                 return
-            seconds = max(backend.guard_s if wanted else 0, GUARD_AGAIN_S)
-            wait_ns = seconds * NS_PER_S // 3 if all(done) else NS_PER_S
+            rests_ns = backend.guard_s * NS_PER_S // 3 if wanted and all(done) else GUARD_AGAIN_NS
             switch.asking = False
             # One whose answer is lost may have been set.
-            switch.symbols = wanted if all(done) else wanted | switch.symbols
-            switch.due_boot_ns = at.boot_ns + wait_ns
-            switch.changes_boot_ns = 0 if all(done) else switch.due_boot_ns
+            switch.names = wanted if all(done) else wanted | switch.names
+            switch.due_boot_ns, switch.changes_boot_ns = at.boot_ns + rests_ns, at.boot_ns + GUARD_AGAIN_NS
 
         for n in range(count):
-            make: Callable[[Instant], HttpCall] = partial(_armed, backend, symbols, former, n)
+            make: Callable[[Instant], HttpCall] = partial(_armed, backend, names, former, n)
             self._queues["cancels"].append(Job("arm", None, make, answered))
 
     # ---- questions

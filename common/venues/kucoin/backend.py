@@ -25,6 +25,7 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    SymbolGuard,
     TopicSockets,
     TradeFact,
     Verdict,
@@ -64,7 +65,7 @@ of that each, so that neither waits for the others; a question weighs 2."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class KucoinBackend(TopicSockets):
+class KucoinBackend(SymbolGuard, TopicSockets):
     """A `Backend`."""
 
     orders_topic = "/spotMarket/tradeOrdersV2"
@@ -72,8 +73,6 @@ class KucoinBackend(TopicSockets):
     trades_topic = "/market/match:"
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
-    guard_s = 60
-    guards_symbols = True
     id_form = "1 to 40 letters, digits, - and _"
 
     def __init__(self, symbols: tuple[str, ...], sign: Signer) -> None:
@@ -116,11 +115,11 @@ class KucoinBackend(TopicSockets):
             return self._sign("DELETE", "hf/orders/{orderId}", asked, wall_ns)
         return self._sign("DELETE", "hf/orders/client-order/{clientOid}", _named(terms), wall_ns)
 
-    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+    def arm(self, names: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
         """See `GuardingBackend`: what is set overwrites what was, and -1 takes all of it back."""
         asked: dict[str, object] = {"timeout": -1}
-        if symbols:
-            asked = {"timeout": self.guard_s, "symbols": ",".join(symbols[:GUARDED_SYMBOLS])}
+        if names:
+            asked = {"timeout": self.guard_s, "symbols": ",".join(names[:GUARDED_SYMBOLS])}
         return [self._sign("POST", "hf/orders/dead-cancel-all", asked, wall_ns)]
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:

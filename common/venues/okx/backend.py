@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -59,7 +60,9 @@ ACTS = ("new", "amend", "cancel")
 RECENT_FILLS_NS = 71 * 3600 * NS_PER_S
 """The endpoint of recent fills has three days of them; the one of older ones may be late by minutes."""
 
-GUARD_TAG = "fixringguard"
+TAG_STEM, GUARDED_TAGS = "fixring", 20
+"""What a client's tag begins with; and how many tags the switch may be set for at a time."""
+
 PAGE_ROWS = 100
 SPOT, SWAP = "SPOT", "SWAP"
 """instType."""
@@ -81,6 +84,11 @@ def kind_of(symbol: str) -> str:
     return SWAP if symbol.endswith("-SWAP") else SPOT
 
 
+@cache
+def _tag_of(client: str) -> str:
+    return TAG_STEM + hashlib.sha256(client.encode()).hexdigest()[: 16 - len(TAG_STEM)]
+
+
 class OkxBackend(ChannelBooks):
     """A `Backend`. `kinds` are instType of all that is traded."""
 
@@ -91,7 +99,6 @@ class OkxBackend(ChannelBooks):
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     guard_s = 60
-    guards_symbols = False
     forgets_after_ns = 2 * 3600 * NS_PER_S
     websocket_path = "/private"
     books_path = "/public"
@@ -125,7 +132,7 @@ class OkxBackend(ChannelBooks):
             "instId": terms.symbol, "tdMode": "cash" if is_spot else "cross", "clOrdId": terms.venue_id,
             "side": _SIDES[terms.side], "ordType": _kind(terms), "sz": plain(terms.order_qty),
         }  # fmt: skip
-        asked |= {"tag": GUARD_TAG} if terms.guarded else {}
+        asked |= {"tag": terms.tag} if terms.tag else {}
         asked |= {"reduceOnly": True} if terms.reduce_only else {}
         if terms.price is not None:
             asked["px"] = plain(terms.price)
@@ -146,10 +153,18 @@ class OkxBackend(ChannelBooks):
         by = {"clOrdId": terms.venue_id} if terms.venue_id else {"ordId": terms.order_id}
         return self._sign("POST", "trade/cancel-order", {"instId": terms.symbol, **by}, wall_ns)
 
-    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
-        """See `GuardingBackend`: for what bears our tag alone, so that nobody else's orders go with it."""
-        asked = {"timeOut": str(self.guard_s if symbols else 0), "tag": GUARD_TAG}
-        return [self._sign("POST", "trade/cancel-all-after", asked, wall_ns)]
+    def tag_of(self, client: str) -> str:
+        """See `GuardingBackend`: at most 16 letters and digits, whatever the client is called. No amendment changes an
+        order's tag, so each bears one from the first, whether its client asks for the switch yet or not."""
+        return _tag_of(client)
+
+    def arm(self, names: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+        """See `GuardingBackend`: tag by tag."""
+        wanted = dict.fromkeys(former, 0) | dict.fromkeys(names[:GUARDED_TAGS], self.guard_s)
+        return [
+            self._sign("POST", "trade/cancel-all-after", {"timeOut": str(seconds), "tag": tag}, wall_ns)
+            for tag, seconds in wanted.items()
+        ]
 
     def ask_order(self, terms: BridgedTerms, order_id: str, wall_ns: int) -> HttpCall:
         """See `Backend`: by our id, which finds it open or ended."""

@@ -129,6 +129,13 @@ class Rig:
         self.core.abandon()
         self._begin_again()
 
+    def kill_for_good(self) -> None:
+        """The bridge dies and never comes back; a dead man's switch that was set has fired by the time of return."""
+        self.deaf = self.hush = True
+        self.cut("rest")
+        self.core.abandon()
+        self.pass_time(61, step_s=1)
+
     def _begin_again(self) -> None:
         for number, (far_number, _) in list(self.fars.items()):
             self._drop(number, far_number)

@@ -7,6 +7,10 @@ import msgspec
 import pytest
 
 from common.messages import ControlRequest
+from services.bridge.archive import MemoryArchive
+from services.bridge.book import Book, BookImage
+from services.bridge.records import Guarded
+from tests.common.venues.bitget.rig import bitget_rig
 from tests.services.bridge.rig import FixClient, Rig, words
 
 GUARDED = b"9001=Y\x01"
@@ -25,8 +29,13 @@ def status_at_venue(rig: Rig, name: str) -> object:
 
 def switches(rig: Rig) -> list[int]:
     """What the venue's dead man's switch was set to, in seconds, in order."""
-    bodies = [data.split(b"\r\n\r\n", 1)[1] for data in rig.requests("trade/cancel-all-after")]
-    return [int(msgspec.json.decode(body)["timeOut"]) for body in bodies]
+    return [int(msgspec.json.decode(data.split(b"\r\n\r\n", 1)[1])["timeOut"]) for data in arms(rig)]
+
+
+def arms(rig: Rig) -> list[bytes]:
+    """The requests that set the switch or took it back."""
+    return rig.requests("trade/cancel-all-after")
+
 
 
 # ---- cancel on disconnect
@@ -120,11 +129,76 @@ def test_a_bridge_that_never_comes_back_leaves_nothing_guarded_open(rig: Rig) ->
     guarded.order("a1")
     other.order("b1")
     rig.pass_time(1)
-    rig.deaf = rig.hush = True
-    rig.cut("rest")
-    rig.core.abandon()
-    rig.pass_time(61, step_s=1)
+    rig.kill_for_good()
     assert (status_at_venue(rig, "a1"), status_at_venue(rig, "b1")) == ("4", "0")
+
+
+def test_orders_from_before_a_client_asked_for_it_go_with_a_bridge_that_never_comes_back(rig: Rig) -> None:
+    plain, other = FixClient(rig), FixClient(rig, "OTHER")
+    plain.order("a1")
+    other.order("b1")
+    plain.cut()
+    guarded = FixClient(rig, logon=b"141=Y\x01" + GUARDED)
+    guarded.order("a2")
+    rig.pass_time(1)
+    rig.kill_for_good()
+    assert [status_at_venue(rig, name) for name in ("a1", "a2", "b1")] == ["4", "4", "0"]
+
+
+def test_what_a_log_adopts_goes_with_a_bridge_that_never_comes_back_if_its_client_has_placed_it(rig: Rig) -> None:
+    FixClient(rig).order("a1")
+    FixClient(rig, "OTHER").order("b1")
+    lose_log(rig)
+    FixClient(rig, logon=b"141=Y\x01" + GUARDED)
+    rig.pass_time(1)
+    rig.kill_for_good()
+    assert (status_at_venue(rig, "a1"), status_at_venue(rig, "b1")) == ("4", "0")
+
+
+def test_the_switch_of_two_clients_is_set_for_each(rig: Rig) -> None:
+    one, other = FixClient(rig, logon=GUARDED), FixClient(rig, "OTHER", logon=GUARDED)
+    one.order("a1")
+    rig.pass_time(1)
+    other.order("b1")
+    one.cancel("c1", "a1")
+    rig.pass_time(25)
+    tags = [msgspec.json.decode(data.split(b"\r\n\r\n", 1)[1])["tag"] for data in arms(rig)]
+    assert len(set(tags)) == 2 and all(tag.isalnum() and len(tag) <= 16 for tag in tags)
+    rig.kill_for_good()
+    assert status_at_venue(rig, "b1") == "4"
+
+
+def test_what_a_former_life_may_have_set_is_taken_back_for_a_client_that_does_not_ask_any_more(rig: Rig) -> None:
+    client = FixClient(rig, logon=GUARDED)
+    client.order("a1")
+    rig.pass_time(1)
+    client.cut()
+    FixClient(rig, logon=b"141=Y\x01")
+    rig.kill()
+    rig.live()
+    FixClient(rig, logon=b"141=Y\x01").order("a2")
+    rig.pass_time(70, step_s=1)
+    assert (status_at_venue(rig, "a1"), status_at_venue(rig, "a2")) == ("4", "0")
+
+
+def test_a_snapshot_keeps_who_has_ever_asked_for_it_and_one_from_before_that_names_who_asks() -> None:
+    book = Book(MemoryArchive())
+    for client, wanted in (("DESK", True), ("OTHER", True), ("DESK", False)):
+        book.apply(Guarded(client, wanted), 1)
+    image = msgspec.to_builtins(book.image(1))
+    for kept, asked in ((image, {"DESK", "OTHER"}), (image[:4], {"OTHER"})):
+        again = Book(MemoryArchive())
+        again.load(msgspec.convert(kept, BookImage))
+        assert again.guarded == {"OTHER"} and again.once_guarded == asked
+
+
+def test_a_venue_without_a_switch_is_never_said_to_have_one_set(tmp_path: Path) -> None:
+    rig = bitget_rig(tmp_path).live()
+    FixClient(rig, logon=GUARDED).order("a1")
+    rig.kill()
+    rig.live()
+    rig.pass_time(5)
+    assert status_at_venue(rig, "a1") == "4" and rig.core.status(rig.now)["switch_armed"] is False
 
 
 def test_a_switch_that_cannot_be_set_is_said_and_tried_again(rig: Rig) -> None:

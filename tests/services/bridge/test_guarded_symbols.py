@@ -47,11 +47,19 @@ def test_it_is_set_again_while_something_is_guarded_and_taken_back_at_once(rig: 
 def test_a_bridge_that_never_comes_back_leaves_nothing_guarded_open(rig: Rig) -> None:
     FixClient(rig, logon=GUARDED).order("a1")
     rig.pass_time(1)
-    rig.deaf = rig.hush = True
-    rig.cut("rest")
-    rig.core.abandon()
-    rig.pass_time(61, step_s=1)
+    rig.kill_for_good()
     assert status_at_venue(rig, "a1") == "4"
+
+
+def test_orders_from_before_a_client_asked_for_it_go_with_a_bridge_that_never_comes_back(rig: Rig) -> None:
+    plain = FixClient(rig)
+    plain.order("a1")
+    plain.cut()
+    FixClient(rig, logon=b"141=Y\x01" + GUARDED).order("a2")
+    rig.pass_time(1)
+    assert switches(rig) == [60]
+    rig.kill_for_good()
+    assert (status_at_venue(rig, "a1"), status_at_venue(rig, "a2")) == ("4", "4")
 
 
 def test_another_client_s_order_of_the_symbol_has_it_taken_back(rig: Rig) -> None:

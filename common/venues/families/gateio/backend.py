@@ -32,6 +32,7 @@ from common.venues.backend import (
     Push,
     Reply,
     Signer,
+    SymbolGuard,
     TradeFact,
     Verdict,
     book_rows,
@@ -69,7 +70,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-class GateioBackend(ABC):
+class GateioBackend(SymbolGuard, ABC):
     """A `Backend`, as far as all markets have it in common. `area` is what the names of channels begin with, `stem` the
     paths of its endpoints; `of_area` goes with each request, and `pair` is the field that names what is traded.
     """
@@ -82,8 +83,6 @@ class GateioBackend(ABC):
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     websocket_path: str
-    guard_s = 60
-    guards_symbols = True
     books_path: str
     greets = False
     id_form = "1 to 28 letters, digits, points, hyphens and underscores"
@@ -164,15 +163,15 @@ class GateioBackend(ABC):
         name = order_id or (_text_of(terms) if terms.venue_id else terms.order_id)
         return {**self.of_area, "order_id": name}
 
-    def arm(self, symbols: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
+    def arm(self, names: Sequence[str], former: Sequence[str], wall_ns: int) -> list[HttpCall]:
         """See `GuardingBackend`: one by one."""
-        wanted = dict.fromkeys(former, 0) | dict.fromkeys(symbols, self.guard_s)
+        wanted = dict.fromkeys(former, 0) | dict.fromkeys(names, self.guard_s)
         path = f"{self.stem}countdown_cancel_all"
         return [
             self._sign(
-                "POST", path, {**self.of_area, "timeout": seconds, self.pair: self.name_of(symbol)}, wall_ns
+                "POST", path, {**self.of_area, "timeout": seconds, self.pair: self.name_of(name)}, wall_ns
             )
-            for symbol, seconds in wanted.items()
+            for name, seconds in wanted.items()
         ]
 
     def ask_time(self) -> HttpCall:

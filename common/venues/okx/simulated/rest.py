@@ -38,6 +38,7 @@ from common.exchange.rest import BODY, Json, Parameters, RestError, RestRequest,
 from common.exchange.venue import Venue
 from common.fix.wire import parse_utc_timestamp
 from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.okx.simulated.dead_man import TooManyTagsError
 from common.venues.okx.simulated.rows import (
     GONE_FOR_AMEND,
     GONE_FOR_CANCEL,
@@ -70,6 +71,7 @@ PAGE = 100
 LOOKED_THROUGH = 5_000
 MAX_BATCH = 20
 NO_SUCH_ORDER = "51603"
+TOO_MANY_TAGS = "51071"
 _TROUBLES = {
     Trouble.GARBLED: (400, "50002", "Incorrect json data format"),
     Trouble.NO_ROUTE: (404, "404", "Not Found"),
@@ -156,8 +158,11 @@ class OkxRestApi:
             raise _refused(400, "50004", "API endpoint request timeout (does not mean the request failed).")
         return key.account
 
-    def _counted(self, account: str, what: str, symbol: str, limit: int, now: Instant) -> None:
-        window = self._windows.setdefault((account, what, symbol), Window(LIMIT_S))
+    def _counted(
+        self, account: str, what: str, of: str, limit: int, now: Instant, within_s: int = LIMIT_S
+    ) -> None:  # fmt: skip
+        """`of` is the instrument or the tag that has a limit of its own."""
+        window = self._windows.setdefault((account, what, of), Window(within_s))
         if window.used(now.boot_ns) >= limit or self._venue.faults.strikes(Kind.BARRED, "rest"):
             raise _refused(429, "50011", "Too Many Requests")
         window.count(now.boot_ns)
@@ -288,10 +293,16 @@ class OkxRestApi:
 
     def _cancel_all_after(self, account: str, p: Parameters, now: Instant) -> Json:
         timeout, tag = p.get("timeOut", ""), p.get("tag", "")
+        self._counted(account, "cancel-all-after", tag, 1, now, within_s=1)
+        if not _is_tag(tag):
+            raise _refused(200, PARAMETER, "Parameter tag error")
         try:
             fires_ms = self._pushes.switch.set(account, tag, int(timeout) if timeout.isdecimal() else -1, now)
         except ValueError as error:
             raise _refused(200, PARAMETER, f"Parameter timeOut error: {error}") from None
+        except TooManyTagsError:
+            text = "You've reached the maximum limit for tag level cancel all after timers."
+            raise _refused(200, TOO_MANY_TAGS, text) from None
         return _answer([{"triggerTime": str(fires_ms), "tag": tag, "ts": ms(now.wall_ns)}])
 
     def _new_batch(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -338,6 +349,8 @@ class OkxRestApi:
         name, kind, side = p.get("clOrdId", ""), p.get("ordType", ""), p.get("side", "")
         if not name.isascii() or not name.isalnum() or len(name) > 32:
             raise _Bad(PARAMETER, "Parameter clOrdId error")
+        if not _is_tag(p.get("tag", "")):
+            raise _Bad(PARAMETER, "Parameter tag error")
         symbol = p.get("instId", "")
         if p.get("tdMode") != td_mode(symbol) or side not in ("buy", "sell"):
             raise _Bad(PARAMETER, "Parameter tdMode or side error")
@@ -407,6 +420,11 @@ def _acted(order_id: str, p: Parameters, bad: _Bad | None, now: Instant) -> Row:
 
 def _refused(status: int, code: str, text: str) -> RestError:
     return RestError(status, {"code": code, "msg": text, "data": []})
+
+
+def _is_tag(text: str) -> bool:
+    """An order's tag, which may be missing."""
+    return not text or (text.isascii() and text.isalnum() and len(text) <= 16)
 
 
 def _decimal(p: Parameters, name: str) -> Decimal:

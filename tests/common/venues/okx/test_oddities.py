@@ -14,6 +14,7 @@ from common.venues.backend import (
     BridgedTerms,
     ContractBackend,
     FillFact,
+    GuardingBackend,
     OrderFact,
     Verdict,
 )
@@ -290,3 +291,28 @@ def test_21_a_block_trade_is_of_no_order_and_holds_nothing_else_back(raw: Raw) -
     reply = raw.backend.read("ask_fills", 200, body, raw.backend.ask_fills(0, "", 0))
     assert reply.verdict is Verdict.DONE
     assert [fact.trade_id for fact in reply.facts if isinstance(fact, FillFact)] == ["11"]
+
+
+def test_22_the_switch_goes_by_the_tags_that_orders_were_placed_with_and_20_at_most_have_one(
+    rig: Rig, raw: Raw
+) -> None:
+    assert isinstance(raw.backend, GuardingBackend)
+    tags = [raw.backend.tag_of(f"CLIENT-{n}") for n in range(21)]
+    for name, tag in (("a1", tags[0]), ("a2", tags[20]), ("a3", "")):
+        raw.call(raw.order(name, tag=tag))
+    calls = raw.backend.arm(tags, [], rig.now.wall_ns)
+    assert [raw.call(call)[1]["code"] for call in calls] == ["0"] * 20
+    one_more, again, *_ = [*raw.backend.arm(tags[20:], [], rig.now.wall_ns), *calls]
+    assert raw.call(one_more)[1]["code"] == "51071"
+    status, answer, body = raw.call(again)
+    assert (status, answer["code"]) == (429, "50011"), "once a second"
+    assert raw.backend.read("arm", status, body, again).verdict is Verdict.UNKNOWN
+    rig.pass_time(61, step_s=1)
+    assert [rig.at_venue(name)["ord_status"] for name in ("a1", "a2", "a3")] == ["4", "0", "0"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("tag", ["a-b", "a" * 17])
+def test_22_a_tag_has_at_most_16_letters_and_digits(rig: Rig, raw: Raw, tag: str) -> None:
+    assert code(raw.call(raw.order("a1", tag=tag))[1]) == "51000"
+    assert isinstance(raw.backend, GuardingBackend)
+    assert raw.call(raw.backend.arm([tag], [], rig.now.wall_ns)[0])[1]["code"] == "51000"
