@@ -342,7 +342,8 @@ class Connection:
                 self._reset_within(now)
                 return
             generation += 1
-            self._outbox.reset_within_logon()
+            # In answer to the Logon(A), whose own number is that.
+            self._outbox.live.first_number = 1
         change = msgspec.structs.replace(
             history.change(SessionState.NUMBERS_SET, effect.reason.name.lower()),
             generation=generation,

@@ -10,6 +10,11 @@ are refused. A connection that ends withdraws what it did not release (`connecti
 At the start the session takes an epoch, folds its own records up to it (`recovery`, `history`), and connects. Under
 the kill latch (`kill`) it refuses and cancels, with the emergency file as its journal where the journal does not answer
 (`records`).
+
+Who cancels at a stop is the order manager; a session does it where that is gone, or could not, and where its venue's
+file wants it so. A session that is not live yet, or not logged on, waits for that a while, if something may rest.
+Nothing new leaves from there on; it logs out once nothing is open, or there is no more time, and exits once the journal
+has everything.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +47,7 @@ from common.latch import Latch, unreadable_latch
 from common.left_out import LeftOut, Unfoldable
 from common.messages import Announced, Command, ControlRequest, SessionState
 from common.venues.dialect import Dialect
-from services.session.by_hand import SessionByHand, Stopping
+from services.session.by_hand import SessionByHand
 from services.session.commands import Commands, VenueLimits
 from services.session.connection import TARGET, Connection, FailedLogons, Gate
 from services.session.emergency import Emergency
@@ -59,6 +64,18 @@ ALL = 1 << 62
 CLOCK_WARNING_NS = 250 * NS_PER_MS
 MEND_NS = 2_000 * NS_PER_MS
 """So often an emergency file that could not be made is tried again: the disk may have room by then."""
+
+STOP_TIMEOUT_NS = 1_500 * NS_PER_MS
+STOP_CANCEL_NS = 450 * NS_PER_MS
+"""Of that, how long what rests is cancelled, and a logon waited for where there is none. The journal counts as away
+after `AWAY_NS`; the supervisor allows a session 550 ms where orders has used all of its own time.
+"""
+
+STOP_FRESH_NS = 1_000 * NS_PER_MS
+"""The same of a session that is not live yet: a supervisor started it for this alone, and had the time to."""
+
+ON_STOP = "on_stop"
+"""Who kills what rests at a stop."""
 
 
 class SessionCore(FoldingCore):
@@ -110,8 +127,12 @@ class SessionCore(FoldingCore):
         self.taking_up = TakingUp(self, self.folded, self.records, former)
         self.by_hand = SessionByHand(shared, self.kill, self.connection, self.folded.left_out, self.taking_up)
         self._garbled = 0
-        self.stopping = Stopping(shared, self.kill, self.connection, self.former, self.taking_up)
         self._mend_ns: int | None = None
+        self._stop_ns: int | None = None
+        """When a stop has taken as long as it may, in boot time."""
+        self._stop_waits_ns: int | None = None
+        """Until when a stop waits for the session to be live and logged on."""
+        self._cancel_until_ns: int | None = None
 
     # ---- start ----
 
@@ -190,9 +211,9 @@ class SessionCore(FoldingCore):
 
     def blocked(self, connection: int, now: Instant) -> None:
         if self.connection.is_live(connection):
-            self.outbox.block()
+            self.outbox.live.blocked = True
         elif self.former.is_it(connection):
-            self.former.outbox.block()
+            self.former.outbox.live.blocked = True
 
     def writable(self, connection: int, now: Instant) -> None:
         if self.connection.is_live(connection):
@@ -311,7 +332,7 @@ class SessionCore(FoldingCore):
         self.former.acknowledged(number, stamp_ns, now)
         self.resender.acknowledged(number, now)
         self._carry_out(now)
-        self.stopping.exit_when_done()
+        self._exit_when_done()
 
     # ---- emergency ----
 
@@ -392,7 +413,9 @@ class SessionCore(FoldingCore):
             self.records.appender.next_deadline_ns(),
             *self.taking_up.next_deadlines_ns(),
             self.connection.next_deadline_ns(),
-            *self.stopping.deadlines_ns(),
+            self._stop_ns,
+            self._stop_waits_ns,
+            self._cancel_until_ns,
             self.gate.due_boot_ns,
             self.former.next_deadline_ns(),
             self.resender.due_boot_ns,
@@ -433,7 +456,8 @@ class SessionCore(FoldingCore):
         self._go_on_stopping(now)
         self._end_cancelling(now)
         self.connection.timer(now)
-        self.stopping.exit_when_late(now)
+        if self._stop_ns is not None and now.boot_ns >= self._stop_ns:
+            self._exit("stopped; the journal did not acknowledge everything in time")
 
     def turn_ended(self, now: Instant) -> None:
         self._end_cancelling(now)
@@ -446,19 +470,74 @@ class SessionCore(FoldingCore):
 
     def stop(self, now: Instant) -> None:
         """Cancel what rests where nobody else has, withdraw what has not left, log out, record the end."""
-        if self.stopping.begin_stop(now):
-            self._go_on_stopping(now)
+        if self._stop_ns is not None:
+            return
+        live = self.taking_up.live
+        self._stop_ns = now.boot_ns + STOP_TIMEOUT_NS
+        self._stop_waits_ns = now.boot_ns + (STOP_CANCEL_NS if live else STOP_FRESH_NS)
+        if live and self.outbox.fix is None:
+            self.connection.schedule(now, failed=False)
+        self._go_on_stopping(now)
 
     def _go_on_stopping(self, now: Instant) -> None:
-        if self.stopping.go_on(now):
+        """Once the session is live and logged on, or need not or cannot be in time: cancel what rests, or leave."""
+        until_ns = self._stop_waits_ns
+        if until_ns is None or (now.boot_ns < until_ns and self._is_logon_awaited()):
+            return
+        self._stop_waits_ns = None
+        if not self.taking_up.live:
+            self._exit("stopped before it was live")
+            return
+        self.connection.stopping = True
+        self.connection.cancel()
+        self.former.break_off("the session is stopped")
+        if self.outbox.logged_on and self._rests():
+            self.note("warning", "cancels_on_stop", orders=len(self.history.orders))
+            self._cancel_until_ns = until_ns
+            if not self.kill.latched:
+                self.kill.kill(ON_STOP, now, at_stop=True)
             self._carry_out(now)
             self._end_cancelling(now)
-            self.stopping.exit_when_done()
+        else:
+            self._leave(now)
 
     def _end_cancelling(self, now: Instant) -> None:
-        if self.stopping.end_cancelling(now):
-            self._carry_out(now)
-            self.stopping.exit_when_done()
+        """Log out once nothing is open, or there is no more time for it."""
+        until_ns = self._cancel_until_ns
+        if until_ns is None or not (self.kill.done or now.boot_ns >= until_ns or self.outbox.fix is None):
+            return
+        self._cancel_until_ns = None
+        left = [order.cl_ord_id for order in self.history.orders.all()]
+        if left:
+            self.note("warning", "left_open", orders=left)
+        if self.kill.by == ON_STOP:
+            self.kill.latch.release()
+        self._leave(now)
+
+    def _leave(self, now: Instant) -> None:
+        self.connection.log_out("the session is stopped", "stopped while connecting", now)
+        self._carry_out(now)
+        self._exit_when_done()
+
+    def _is_logon_awaited(self) -> bool:
+        """Whether something may rest that nobody has cancelled, and the venue may yet be told so."""
+        if not self.taking_up.live:
+            return self.config.cancel_on_stop
+        return self._rests() and not self.outbox.logged_on and self.connection.may_connect
+
+    def _rests(self) -> bool:
+        return self.config.cancel_on_stop and bool(len(self.history.orders))
+
+    def _exit_when_done(self) -> None:
+        """Exit once the connection has ended and everything is durable."""
+        waiting = self.emergency.unwritten if self.emergency.active else self.records.appender.unacknowledged
+        has_left = self.connection.stopping and self.outbox.fix is None
+        if self._stop_ns is not None and has_left and not waiting:
+            self._exit("stopped")
+
+    def _exit(self, text: str) -> None:
+        self._stop_ns = None
+        self.effects.append(Exit(0, text))
 
     # ---- status ----
 

@@ -24,8 +24,6 @@ from common.journal.files import Files
 from common.journal.frames import Entry, Record
 from common.messages import UNDECODABLE, Inbound, Payload, SessionChanged, encode
 
-_HAND_OVER = "emergency file "
-_FROM = "from record "
 # The whole text, as the functions below make it: anything else is what somebody wrote to be read.
 _FRAME = re.compile(r"emergency file (?P<name>\S+) (?:complete|from record (?P<first>[1-9][0-9]{0,17}))")
 _LOST = re.compile(r"inbound (?P<first>[1-9][0-9]{0,17}) to [1-9][0-9]{0,17} not in the log, asked for again")
@@ -33,12 +31,12 @@ _LOST = re.compile(r"inbound (?P<first>[1-9][0-9]{0,17}) to [1-9][0-9]{0,17} not
 
 def hand_over_begins(name: str, done: int) -> str:
     """The text of the record before those of file `name`, of which `done` are in the log already."""
-    return f"{_HAND_OVER}{name} {_FROM}{done + 1}"
+    return f"emergency file {name} from record {done + 1}"
 
 
 def hand_over_complete(name: str) -> str:
     """The text of the record behind the last one of file `name`."""
-    return f"{_HAND_OVER}{name} complete"
+    return f"emergency file {name} complete"
 
 
 def inbound_lost(first: int, last: int) -> str:

@@ -111,9 +111,8 @@ class History:
     def fold_payload(self, payload: Payload, stamp_ns: int = 0) -> None:
         """Fold one own record. `stamp_ns` 0 is one that the journal has not stamped yet."""
         if self.hand_overs.see_record(payload):
-            self._go_back_to_lost()
-            return
-        if isinstance(payload, Outbound):
+            pass
+        elif isinstance(payload, Outbound):
             self._outbound(payload, stamp_ns)
         elif isinstance(payload, Inbound):
             self._inbound(payload)
@@ -141,13 +140,11 @@ class History:
         """Fold of an own record that is left out only the numbers that it took or told: no other message may bear them.
         What an emergency file holds is counted by its records, whatever becomes of them.
         """
-        if self.hand_overs.see_record(payload):
-            self._go_back_to_lost()
-            return
-        if isinstance(payload, SessionChanged):
-            self._take_numbers(payload)
-        elif isinstance(payload, Outbound | Inbound) and self._is_former(payload):
+        is_frame = self.hand_overs.see_record(payload)
+        if is_frame or (isinstance(payload, Outbound | Inbound) and self._is_former(payload)):
             pass
+        elif isinstance(payload, SessionChanged):
+            self._take_numbers(payload)
         elif isinstance(payload, Outbound) and not payload.filler:
             self._note_name(payload)
             self.next_outbound = payload.msg_seq_num + 1

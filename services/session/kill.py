@@ -211,27 +211,20 @@ class KillSwitch:
             return "off"
         return "clear" if self.done else "cancelling"
 
-    def kill(self, by: str, now: Instant) -> None:
-        """Latch, take back what has not left, and begin to cancel."""
-        self.latch.latch()
-        self._take_back(by, now)
-        self.record_latch(now)
-        self._cancel(now)
-
-    def empty_at_stop(self, by: str, now: Instant) -> None:
-        """The same for what is left of this life: who is killed over it leaves no latch that nobody has pulled."""
-        self.latch.hold()
-        self._take_back(by, now)
-        self._cancel(now)
-
-    def _take_back(self, by: str, now: Instant) -> None:
+    def kill(self, by: str, now: Instant, *, at_stop: bool = False) -> None:
+        """Latch, take back what has not left, and begin to cancel. What is done so `at_stop` is for what is left of
+        this life: who is killed over it leaves no latch that nobody has pulled."""
+        if at_stop:
+            self.latch.hold()
+        else:
+            self.latch.latch()
         self.by = by
         self.done = False
         self.confirmed.clear()
         self._forget_asked()
         self._outbox.withdraw_risky(Reason.KILLED, now)
-
-    def _cancel(self, now: Instant) -> None:
+        if not at_stop:
+            self.record_latch(now)
         self._records.appender.question(now)
         self.begin_cancelling(now)
         self.timer(now)

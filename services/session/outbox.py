@@ -201,7 +201,7 @@ class LiveConnection:
 
     Between two there is one without a FIX session, on which nothing waits. `generation` is 0 as long as the numbers are
     of the session's latest generation, and their own one once another connection has taken over. `first_number` is the
-    first MsgSeqNum(34) that it may take.
+    first MsgSeqNum(34) that it may take. While it is `blocked` the socket takes no more bytes.
     """
 
     def __init__(self, fix: Session | None = None, number: int = 0) -> None:
@@ -259,11 +259,6 @@ class Outbox:
         return self.rate.amend_room(sum(isinstance(item.command, AmendOrder) for item in self.live.queue), now)
 
     @property
-    def first_number(self) -> int:
-        """The first MsgSeqNum(34) of the live connection."""
-        return self.live.first_number
-
-    @property
     def last_released(self) -> int:
         """The last MsgSeqNum(34) that was given to the connection, or may be taken as such: the one before the first
         that has not left."""
@@ -287,10 +282,6 @@ class Outbox:
         self.live = LiveConnection(fix, connection)
         self.rate.forget()
 
-    def reset_within_logon(self) -> None:
-        """The venue has set both numbers to 1 in answer to the Logon(A): the connection's first one is that."""
-        self.live.first_number = 1
-
     def gone(self) -> None:
         """There is no connection any more; what its FIX session has made, and what waits, is of no use."""
         self.live = LiveConnection()
@@ -298,15 +289,6 @@ class Outbox:
     def take_unreleased(self) -> list[tuple[int, Attempt | None]]:
         """The numbers that have not left, oldest first, each with its command's attempt; none of them will."""
         return [_named(item) for item in self.live.queue.take_all()]
-
-    def block(self) -> None:
-        """The socket takes no more bytes until `unblock`."""
-        self.live.blocked = True
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the socket takes no more bytes for now."""
-        return self.live.blocked
 
     def unblock(self, now: Instant) -> None:
         """The socket takes bytes again: release what waits."""

@@ -268,7 +268,7 @@ class TakingUp:
             self._follower.seen = self._follower.cursor
             grant = self._records.appender.grant
             if grant is None:
-                return self._go_live_alone(now)
+                return self._go_live(now)
             self._follower.read_to(grant.lsn)
         if self._follower.caught_up and not self.reading_alone and self._records.appender.granted:
             return self._go_live(now)
@@ -289,20 +289,26 @@ class TakingUp:
         return True
 
     def _go_live(self, now: Instant) -> bool:
-        """The log is folded up to our epoch: hand over what files hold, and begin."""
+        """The log is folded up to our epoch, or, under the latch, as far as it can be read without the journal: hand
+        over what files hold, or go on without it; whether that could be."""
         try:
-            self._fold_waiting()
-            self._records.hand_over(now)
+            self._records.fold_waiting()
+            lost = self._records.lost
+            if lost is not None:
+                self._core.note("warning", "inbound_lost", first=lost[0], last=lost[1])
+            if self._records.appender.granted:
+                self._records.hand_over(now)
+            else:
+                self._begin_alone(now)
         except (JournalError, OSError) as error:
-            return self._unreadable(error)
-        return self._begin()
+            text = f"{self._core.name}: an emergency file cannot be read: {error}"
+            self._core.effects.append(Exit(status_of_unread(error), text))
+            return False
+        self.live, self._alone_ns = True, None
+        return True
 
-    def _go_live_alone(self, now: Instant) -> bool:
-        """Under the latch, without the journal: the emergency file is the journal from here on."""
-        try:
-            self._fold_waiting()
-        except (JournalError, OSError) as error:
-            return self._unreadable(error)
+    def _begin_alone(self, now: Instant) -> None:
+        """The emergency file is the journal from here on."""
         epoch = max(self._folded.highest_epoch + 1, now.wall_ns // NS_PER_S)
         emergency = self._records.emergency
         emergency.prepare(epoch, self._folded.history.hand_overs.done)
@@ -310,23 +316,6 @@ class TakingUp:
             mend = "cancel over REST; nothing leaves here"
             self._core.note("error", "emergency", why=emergency.failure, mend=mend)
         self._records.begin_alone(now)
-        return self._begin()
-
-    def _fold_waiting(self) -> None:
-        self._records.fold_waiting()
-        lost = self._records.lost
-        if lost is not None:
-            self._core.note("warning", "inbound_lost", first=lost[0], last=lost[1])
-
-    def _unreadable(self, error: Exception) -> bool:
-        text = f"{self._core.name}: an emergency file cannot be read: {error}"
-        self._core.effects.append(Exit(status_of_unread(error), text))
-        return False
-
-    def _begin(self) -> bool:
-        self.live = True
-        self._alone_ns = None
-        return True
 
     def next_deadlines_ns(self) -> tuple[int | None, int | None]:
         """When `timer` has something to do, in boot time: a chunk is asked for again, the journal waited for no

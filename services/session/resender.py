@@ -79,13 +79,13 @@ class Resender:
 
     def needs_new_connection(self, begin: int, end: int) -> bool:
         """Whether the request begins inside the live connection with an order behind it."""
-        return begin >= self._outbox.first_number and bool(self._records.history.attempts(begin, end))
+        return begin >= self._outbox.live.first_number and bool(self._records.history.attempts(begin, end))
 
     def wanted(self, begin: int, end: int, now: Instant, *, in_step: bool) -> None:
         """The venue, `in_step` with us or not yet, asks for `begin` to `end`. What is numbered but not released yet
         comes as itself, later.
         """
-        first = self._outbox.first_number
+        first = self._outbox.live.first_number
         self._wanted.append(_Wanted(begin, min(end, first - 1) if begin < first else end, in_step))
         self._proceed(now)
 
@@ -138,7 +138,7 @@ class Resender:
     def _give(self, now: Instant) -> None:
         outbox = self._outbox
         while outbox.fix is not None and self._answers and self._answers[0].append_number <= self._durable:
-            if outbox.blocked:
+            if outbox.live.blocked:
                 return
             begin, end, append_number = self._answers.popleft()
             room = min(PART_MESSAGES, outbox.rate.room(outbox.waiting, now, Use.SAFE))
