@@ -65,8 +65,7 @@ from services.marketdata.books import FEED
 from services.marketdata.core import MarketDataConfig, MarketDataCore
 from services.marketdata.polling import PollingCore
 from services.orders.core import OrdersCore
-from services.orders.settings import orders_settings
-from services.orders.watch import Watched
+from services.orders.settings import Watched, orders_settings
 from services.risk.core import RiskCore
 from services.risk.settings import risk_settings
 from services.risk.snapshots import load_state

@@ -60,7 +60,7 @@ from services.marketdata.books import Book
 from services.orders import core as orders_core
 from services.orders import entry as orders_entry
 from services.orders.attempts import Attempts
-from services.orders.cancels import Cancels, Wishes
+from services.orders.cancels import Cancels
 from services.orders.clients import Clients
 from services.orders.entry import Entry
 from services.orders.inquiries import AccountInquiries
@@ -259,11 +259,9 @@ def _keep_every_raw(original: Any, self: Any, record: Any, stamp_ns: int) -> Non
     self.every_raw[record.msg_seq_num] = record.raw
 
 
-def _cancel_once(original: Any, self: Any, boot_ns: int) -> Any:
-    names = original(self, boot_ns)
-    for name in names:
-        self.end(name)
-    return names
+def _cancel_once(original: Any, self: Any, name: Any, due_ns: int) -> None:
+    if not self._wishes[name].due_ns:
+        original(self, name, due_ns)
 
 
 def _open_at_once(original: Any, self: Any, now: Any) -> None:
@@ -653,7 +651,7 @@ BUGS: dict[str, Bug] = {
     ),
     "cancel-once": Bug(
         "A cancel that failed is not tried again.",
-        ((Wishes, "due", _instead(_cancel_once)),), 100,
+        ((Cancels, "_put_off", _instead(_cancel_once)),), 100,
     ),
     "open-at-once": Bug(
         "A session opens its gate before orders has reconciled.",

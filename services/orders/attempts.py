@@ -55,32 +55,23 @@ from common.orders.order_state import Order
 from common.orders.outcome import Outcomes
 from common.request_identity import asked_terms, command_identity
 from services.orders.clients import Clients
-
-
-class Route(msgspec.Struct, frozen=True):
-    """An account's venue, its sessions in the order in which they are chosen, and what the venue takes as
-    ClOrdID(11).
-    """
-
-    venue: str
-    sessions: tuple[str, ...]
-    names: ClOrdIdForm = ClOrdIdForm.TEXT
+from services.orders.settings import AccountRules
 
 
 class Routes:
     """The account that a request is for, and the session that carries a command of it."""
 
-    def __init__(self, routes: Mapping[str, Route], books: Books) -> None:
-        """`routes` are by account; `books` know the state of each session."""
-        self._routes = routes
+    def __init__(self, accounts: Mapping[str, AccountRules], books: Books) -> None:
+        """`books` know the state of each session."""
+        self._accounts = accounts
         self._books = books
-        self.forms = frozenset(route.names for route in routes.values())
+        self.forms = frozenset(rules.facts.names for rules in accounts.values())
         """Of all accounts."""
 
     def names_of(self, account: str) -> ClOrdIdForm:
         """What the account's venue takes as ClOrdID(11)."""
-        route = self._routes.get(account)
-        return ClOrdIdForm.TEXT if route is None else route.names
+        rules = self._accounts.get(account)
+        return ClOrdIdForm.TEXT if rules is None else rules.facts.names
 
     def with_account(self, request: NewOrderRequest) -> tuple[NewOrderRequest, str]:
         """The request with its account's name, and why it has none: its venue has several, and it names none of them.
@@ -89,15 +80,15 @@ class Routes:
         """
         if request.account:
             return request, ""
-        named = [name for name, route in self._routes.items() if route.venue == request.venue]
+        named = [name for name, its in self._accounts.items() if (its.facts.venue or name) == request.venue]
         if len(named) > 1:
             return request, f"{request.venue} has several accounts: name one of {', '.join(named)}"
         return msgspec.structs.replace(request, account=named[0] if named else request.venue), ""
 
     def session_of(self, account: str, *, preferred: str = "") -> str:
         """The session that carries a command of the account; `preferred` where that is logged on."""
-        route = self._routes.get(account)
-        sessions = route.sessions if route is not None else (account,)
+        rules = self._accounts.get(account)
+        sessions = (rules.sessions if rules is not None else ()) or (account,)
         books = [known for name in sessions if (known := self._books.sessions.get(name)) is not None]
         up = [each for each in books if each.logged_on]
         opened = [each for each in up if each.state is SessionState.OPENED]
@@ -243,7 +234,9 @@ class Decisions:
     def decide(self, kind: Kind, record: Refused | Expired | CancelAll, now: Instant) -> None:
         """The record is the decision: it holds, and is told, once the log has it, so that no later life takes the
         number for a new one."""
-        if self._is_full(record.strategy, record.number):
+        if self._appender.full:
+            away = StatusChanged("journal_away", record.number, self._appender.epoch)
+            self._clients.tell(record.strategy, away)
             return
         self._undecided[record.strategy, record.number] = None
         self._appender.append(kind, record, now)
@@ -252,12 +245,6 @@ class Decisions:
     def read(self, command: OrderName) -> None:
         """The log has an outcome of the command."""
         self._undecided.pop(command, None)
-
-    def _is_full(self, strategy: str, number: int) -> bool:
-        if not self._appender.full:
-            return False
-        self._clients.tell(strategy, StatusChanged("journal_away", number, self._appender.epoch))
-        return True
 
 
 MAX_IN_FLIGHT = 20_000

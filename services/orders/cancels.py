@@ -1,8 +1,8 @@
 """Cancels: what is wished to be cancelled is tried, by one attempt after another, until its order is closed.
 
-`Wishes` say when to try, which is a matter of time alone: what became of an attempt the log tells. `Cancels` send what
-is due, in the name of the command that wished it first; a wish that cannot be sent is put into the log, once, so that
-no restart forgets it.
+When `Cancels` try is a matter of time alone: what became of an attempt the log tells. They send what is due, in the
+name of the command that wished it first; a wish that cannot be sent is put into the log, once, so that no restart
+forgets it.
 
 `CancelRequests` are the strategies' commands to cancel: each becomes wishes, or waits for what it is about, or is
 refused. One about an order that is still under way waits until that is sent, or is refused when it never was. One of an
@@ -44,79 +44,27 @@ FIRST_NS = 250 * NS_PER_MS
 SLOWEST_NS = 2_000 * NS_PER_MS
 
 
-class Wishes:
-    """The orders that are to be cancelled, and when each is next to be tried.
-
-    The pace doubles from FIRST_NS to SLOWEST_NS and starts anew when the session comes back.
-    """
-
-    def __init__(self) -> None:
-        """There is none."""
-        self._wait_ns: dict[OrderName, int] = {}
-        self._due: dict[OrderName, int] = {}
-        self._queue: list[tuple[int, OrderName]] = []
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._wait_ns)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether the order of that name is to be cancelled."""
-        return name in self._wait_ns
-
-    def wish(self, name: OrderName, boot_ns: int) -> None:
-        """From now on, and first at once. One that is there already keeps its pace."""
-        if name not in self._wait_ns:
-            self.hasten(name, boot_ns)
-
-    def hasten(self, name: OrderName, boot_ns: int) -> None:
-        """Try at once, and from there at the first pace."""
-        self._wait_ns[name] = FIRST_NS
-        self._push(name, boot_ns)
-
-    def retry(self, name: OrderName, boot_ns: int) -> None:
-        """The last attempt is known to have failed: the next after the wait that its pace says."""
-        self.postpone(name, boot_ns + self._wait_ns.get(name, 0))
-
-    def postpone(self, name: OrderName, due_ns: int) -> None:
-        """The last attempt may be answered yet: the next at `due_ns`, in boot time."""
-        if name in self._wait_ns:
-            self._push(name, due_ns)
-
-    def end(self, name: OrderName) -> None:
-        """The order is closed."""
-        self._wait_ns.pop(name, None)
-        self._due.pop(name, None)
-
-    def due(self, boot_ns: int) -> list[OrderName]:
-        """The wishes whose time has come; each is scheduled anew, after twice the wait."""
-        names: list[OrderName] = []
-        while self._queue and self._queue[0][0] <= boot_ns:
-            due, name = heapq.heappop(self._queue)
-            if self._due.get(name) == due:
-                wait_ns = self._wait_ns[name]
-                self._wait_ns[name] = min(2 * wait_ns, SLOWEST_NS)
-                self._push(name, boot_ns + wait_ns)
-                names.append(name)
-        return names
-
-    def next_ns(self) -> int | None:
-        """When the next one is due, in boot time."""
-        while self._queue and self._due.get(self._queue[0][1]) != self._queue[0][0]:
-            heapq.heappop(self._queue)
-        return self._queue[0][0] if self._queue else None
-
-    def _push(self, name: OrderName, due_ns: int) -> None:
-        self._due[name] = due_ns
-        heapq.heappush(self._queue, (due_ns, name))
-
-
 LONGEST_ANSWER_NS = 60 * NS_PER_S
 """Cancels that are never answered take so little of the message budget that others always find room."""
 
 
+class _Wish(msgspec.Struct, gc=False):
+    """That an order is cancelled, in the name of `command`, which `whose` says more of: at `due_ns`, in boot time, and
+    again `wait_ns` later. `sent_ns` is the stamp of the last cancel of it that the log has, None before one was read.
+    """
+
+    command: OrderName
+    whose: Whose
+    due_ns: int = 0
+    wait_ns: int = FIRST_NS
+    sent_ns: int | None = None
+
+
 class Cancels:
-    """The cancels on their way, and in whose name each is. `wishes` are the orders that are to be cancelled."""
+    """The orders that are to be cancelled, by name, and the cancels on their way.
+
+    The pace of the tries doubles from FIRST_NS to SLOWEST_NS and starts anew when a session comes back.
+    """
 
     def __init__(
         self,
@@ -136,17 +84,25 @@ class Cancels:
         self._life = life
         self._appender = appender
         self._accounts = accounts
-        self._under_way: dict[Attempt, OrderName] = {}
-        self._wished: dict[OrderName, tuple[OrderName, Whose]] = {}
-        """In the name of which command, by the order."""
         self._answer_ns = answer_ns
-        self._sent_ns: dict[OrderName, int] = {}
-        self.wishes = Wishes()
+        self._wishes: dict[OrderName, _Wish] = {}
+        self._queue: list[tuple[int, OrderName]] = []
+        self._under_way: dict[Attempt, OrderName] = {}
+
+    def __len__(self) -> int:
+        """How many orders are to be cancelled."""
+        return len(self._wishes)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the order of that name is to be cancelled."""
+        return name in self._wishes
 
     def wish(self, order: Order, command: OrderName, now: Instant, whose: Whose = NOBODY) -> None:
-        """Cancel the order, in the name of the command that first wished it; `command` ("", 0) is nobody's."""
-        self._wished.setdefault(order.name, (command if command[1] else order.name, whose))
-        self.wishes.wish(order.name, now.boot_ns)
+        """Cancel the order, first at once, in the name of the command that first wished it; `command` ("", 0) is
+        nobody's. A wish that is there already keeps its pace."""
+        if order.name not in self._wishes:
+            self._wishes[order.name] = _Wish(command if command[1] else order.name, whose)
+            self._put_off(order.name, now.boot_ns)
         if self._life.live:
             self.send_due(now)
 
@@ -158,46 +114,59 @@ class Cancels:
 
     def wished_by_another(self, name: OrderName, command: OrderName) -> bool:
         """Whether the order is to be cancelled in the name of another command than this."""
-        return name in self._wished and self._wished[name][0] != command
+        return name in self._wishes and self._wishes[name].command != command
 
     def is_wish_of(self, command: OrderName) -> bool:
         """Whether an order is to be cancelled in the name of this command."""
-        return any(command == wishing for wishing, _ in self._wished.values())
+        return any(command == wish.command for wish in self._wishes.values())
 
     def send_due(self, now: Instant) -> None:
         """Send what is due."""
         if self._life.away:
             return
-        for name in self.wishes.due(now.boot_ns):
+        for name in self._take_due(now.boot_ns):
             order = self._books.orders.get(name)
             if order is None or order.is_closed:
-                self.wishes.end(name)
+                self.order_closed(name)
             elif not self._books.is_logged_on(order.account):
                 self._keep(self._cancel_of(order, now), Reason.NOT_CONNECTED, now)
             elif (wait_ns := self._wait_ns(order)) > 0:
-                self.wishes.postpone(name, now.boot_ns + wait_ns)
+                # The last attempt may be answered yet.
+                self._put_off(name, now.boot_ns + wait_ns)
             else:
                 command = self._cancel_of(order, now)
                 self._under_way[command.attempt] = name
                 self._attempts.send(command)
 
+    def next_ns(self) -> int | None:
+        """When the next one is due, in boot time."""
+        while self._queue and not self._is_due_at(*self._queue[0]):
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
     def hasten(self, account: str, now: Instant) -> None:
-        """A session of the account is back: what is wished there is tried at once."""
+        """A session of the account is back: what is wished there is tried at once, and from there at the first pace."""
         for order in self._books.open_orders(account):
-            if order.name in self.wishes:
-                self.wishes.hasten(order.name, now.boot_ns)
+            if order.name in self._wishes:
+                self._wishes[order.name].wait_ns = FIRST_NS
+                self._put_off(order.name, now.boot_ns)
+
+    def retry(self, name: OrderName, now: Instant) -> None:
+        """The last attempt is known to have failed: the next after the wait that its pace says."""
+        if name in self._wishes:
+            self._put_off(name, now.boot_ns + self._wishes[name].wait_ns)
 
     def attempt_sent(self, attempt: Attempt) -> None:
         """The log has the attempt: the venue will answer."""
         target = self._under_way.pop(attempt, None)
-        if target is not None:
-            self._sent_ns[target] = self._books.stamp_ns
+        if target is not None and target in self._wishes:
+            self._wishes[target].sent_ns = self._books.stamp_ns
 
     def attempt_failed(self, attempt: Attempt, now: Instant) -> None:
         """The attempt came to nothing: another one, later."""
         target = self._under_way.pop(attempt, None)
         if target is not None:
-            self.wishes.retry(target, now.boot_ns)
+            self.retry(target, now)
 
     def cancel_not_taken(self, command: CancelOrder, now: Instant) -> None:
         """Risk's queue was full."""
@@ -206,9 +175,27 @@ class Cancels:
 
     def order_closed(self, name: OrderName) -> None:
         """The order is closed: the wish has its end."""
-        self.wishes.end(name)
-        self._wished.pop(name, None)
-        self._sent_ns.pop(name, None)
+        self._wishes.pop(name, None)
+
+    def _put_off(self, name: OrderName, due_ns: int) -> None:
+        self._wishes[name].due_ns = due_ns
+        heapq.heappush(self._queue, (due_ns, name))
+
+    def _is_due_at(self, due_ns: int, name: OrderName) -> bool:
+        """Whether that is when it is due, and not when it once was."""
+        return name in self._wishes and self._wishes[name].due_ns == due_ns
+
+    def _take_due(self, boot_ns: int) -> list[OrderName]:
+        """The wishes whose time has come; each is scheduled anew, after twice the wait."""
+        names: list[OrderName] = []
+        while self._queue and self._queue[0][0] <= boot_ns:
+            due_ns, name = heapq.heappop(self._queue)
+            if self._is_due_at(due_ns, name):
+                wish = self._wishes[name]
+                self._put_off(name, boot_ns + wish.wait_ns)
+                wish.wait_ns = min(2 * wish.wait_ns, SLOWEST_NS)
+                names.append(name)
+        return names
 
     def _keep(self, command: CancelOrder, reason: Reason, now: Instant) -> None:
         """A cancel that cannot be sent now is logged as refused, once: the wish is in the log then, and stays."""
@@ -217,7 +204,8 @@ class Cancels:
             self._attempts.refuse(command, reason, now)
 
     def _cancel_of(self, order: Order, now: Instant) -> CancelOrder:
-        return self._attempts.cancel(order, *self._wished.get(order.name, (order.name, NOBODY)), now)
+        wish = self._wishes[order.name]
+        return self._attempts.cancel(order, wish.command, wish.whose, now)
 
     def _wait_ns(self, order: Order) -> int:
         """How long the answer to a cancel that is at the venue, on a connection that lives, is awaited yet. Each that
@@ -227,9 +215,10 @@ class Cancels:
         sent = sum(self._books.is_under_way(cancel.session, cancel.connection) for cancel in cancels)
         if not sent:
             return 0
-        stamp_ns = self._books.stamp_ns
-        last_ns = self._sent_ns.setdefault(order.name, stamp_ns)
-        return last_ns + min(self._answer_ns << (sent - 1), LONGEST_ANSWER_NS) - stamp_ns
+        wish, stamp_ns = self._wishes[order.name], self._books.stamp_ns
+        if wish.sent_ns is None:
+            wish.sent_ns = stamp_ns
+        return wish.sent_ns + min(self._answer_ns << (sent - 1), LONGEST_ANSWER_NS) - stamp_ns
 
 
 ACCEPTED_COMMANDS = 4096

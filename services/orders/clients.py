@@ -173,14 +173,12 @@ class Clients:
 
     def _drop_oldest(self) -> None:
         # What a dropped name has missed is not known any more: whoever takes it up again is told the state.
-        self._complete_from = max(self._complete_from, (self._core_lsn(), AFTER_ALL_EVENTS))
+        rings = (strategy.ring for strategy in self._strategies.values())
+        last_lsn = max((ring[-1].lsn for ring in rings if ring), default=0)
+        self._complete_from = max(self._complete_from, (last_lsn, AFTER_ALL_EVENTS))
         _, oldest = self._strategies.popitem(last=False)
         self._by_peer.pop(oldest.peer, None)
         self._older.discard(oldest.peer)
-
-    def _core_lsn(self) -> int:
-        rings = (strategy.ring for strategy in self._strategies.values())
-        return max((ring[-1].lsn for ring in rings if ring), default=0)
 
     def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
         """An answer to whoever asked, in the words of his protocol."""
@@ -204,7 +202,9 @@ SILENCE_NS = 2 * AWAY_NS
 
 
 class Life:
-    """See the module. `has_read`, `live` and `away` are to be read by all, and set here alone."""
+    """See the module. `has_read`, from when on what is told is told as of the own epoch record or later, and `live` are
+    the core's to set; `away` is set here alone.
+    """
 
     def __init__(self, appender: Appender, clients: Clients) -> None:
         """Before the start."""
@@ -252,14 +252,6 @@ class Life:
     def status(self, number: int) -> StatusChanged:
         """What a client is told whose command `number` can be given no outcome now."""
         return StatusChanged(self.state, number, self.epoch)
-
-    def read(self) -> None:
-        """The log is applied up to the own epoch record: what is told from here on is told as of that or later."""
-        self.has_read = True
-
-    def go_live(self) -> None:
-        """The wait is over. The caller tells the clients when it has taken up what it must."""
-        self.live = True
 
     def hear_journal(self, now: Instant) -> None:
         """The journal gave a sign of life."""

@@ -68,7 +68,7 @@ from common.orders.index import Index, IntoIndex
 from common.orders.order_state import Order
 from common.orders.views import order_event, own_position_event, position_event
 from services.orders.archive import Archive
-from services.orders.attempts import Attempts, Decisions, Flights, Route, Routes
+from services.orders.attempts import Attempts, Decisions, Flights, Routes
 from services.orders.by_hand import OrdersByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
 from services.orders.clients import Clients, Life, StandingNames
@@ -126,19 +126,13 @@ class OrdersCore(FoldingCore):
         self._life = life = Life(appender, clients)
         self._hashes = StateHashes(WRITER, FOLD_VERSION)
         self._new_rules = NewRules(books, self._before)
-        routes = Routes(
-            {
-                name: Route(its.facts.venue or name, its.sessions or (name,), its.facts.names)
-                for name, its in settings.accounts.items()
-            },
-            books,
-        )
+        routes = Routes(settings.accounts, books)
         self._attempts = attempts = Attempts(self, appender, books, routes, settings.time_to_live_ns)
         self._decisions = decisions = Decisions(appender, books, clients)
         self._cancels = cancels = Cancels(
             attempts, books, life, appender, answer_ns=settings.patience.ask_ns, accounts=frozenset(settings.accounts)
         )
-        self._flights = Flights(attempts, decisions, cancels.wishes, books, self.fold.outcomes, appender)
+        self._flights = Flights(attempts, decisions, cancels, books, self.fold.outcomes, appender)
         parts = Parts(books, archive, clients, life, decisions, self._flights, StandingNames(books))
         self._cancel_requests = CancelRequests(parts, cancels)
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
@@ -201,7 +195,7 @@ class OrdersCore(FoldingCore):
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
         accounts = [account.next_ns() for account in self._accounts.values()]
-        due = earliest(self._watch.next_ns(), self._cancels.wishes.next_ns(), *accounts)
+        due = earliest(self._watch.next_ns(), self._cancels.next_ns(), *accounts)
         return None if due is None else max(due, self._stepped_boot_ns + STEP_NS)
 
     def timer(self, now: Instant) -> None:
@@ -240,7 +234,7 @@ class OrdersCore(FoldingCore):
             "unknown_orders": len(unknown),
             "oldest_unknown_s": (self.books.stamp_ns - oldest_ns) // NS_PER_S,
             "in_flight": len(self._flights),
-            "wishes": len(self._cancels.wishes),
+            "wishes": len(self._cancels),
             "clients": len(self.clients),
             "discrepancies": self.books.discrepancies,
             "undecodable": self.books.left_out.undecodable,
@@ -320,7 +314,7 @@ class OrdersCore(FoldingCore):
             life.back()
         if not life.live and grant is not None and self.books.lsn >= grant.lsn:
             if not life.has_read:
-                life.read()
+                life.has_read = True
                 self._entry.admit(now)
             if self._appender.former_life_ended(self.books.lsn, self.books.stamp_ns):
                 self._go_live(now)
@@ -344,7 +338,7 @@ class OrdersCore(FoldingCore):
             self.note("error", "state_differs", at_lsn=told.at_lsn, ours=ours.hex(), logged=told.digest.hex())
 
     def _go_live(self, now: Instant) -> None:
-        self._life.go_live()
+        self._life.live = True
         self.note("info", "live", lsn=self.books.lsn)
         self._new_rules.tell_differences(self, self._appender, now)
         for name, settings in self._settings.accounts.items():
@@ -444,7 +438,7 @@ class OrdersCore(FoldingCore):
 
     def _account_moved(self, change: AccountChange, now: Instant) -> None:
         if isinstance(change, CancelRefused):
-            self._cancels.wishes.retry(change.order.name, now.boot_ns)
+            self._cancels.retry(change.order.name, now)
         account = self._accounts.get(_account_of(change))
         if account is None:
             return

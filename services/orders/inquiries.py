@@ -24,6 +24,7 @@ from common.messages import Answer, Ask, Attempt
 from common.orders.books import TRADES_PAGE, Books, OrderName
 from common.orders.leg import Leg
 from common.orders.order_state import Order
+from services.orders.settings import VenueWays
 
 FIRST_NS = 500 * NS_PER_MS
 SLOWEST_NS = 5 * NS_PER_S
@@ -47,24 +48,6 @@ and each attempt counts in the rate that is to become free.
 QUERIES_UNDER_WAY = 64
 ASKS_UNDER_WAY = 8
 """Questions to one account at a time; they share its rate with the cancels."""
-
-
-class VenueWays(msgspec.Struct, frozen=True):
-    """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration.
-
-    `cancels_by_rest`: its cancel over FIX does not find every order of the account, so what it does not find is
-    cancelled over REST.
-    """
-
-    has_query: bool
-    has_rest: bool
-    symbols: tuple[str, ...]
-    cancels_by_rest: bool = False
-
-    @property
-    def means(self) -> tuple[str, ...]:
-        """Over what it is asked, for people."""
-        return ("FIX",) * self.has_query + ("REST",) * self.has_rest
 
 
 class Lack(enum.Enum):

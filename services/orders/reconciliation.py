@@ -30,19 +30,11 @@ from common.orders.books import Books, OrderName, SessionBooks
 from common.orders.changes import Answered, CancelRefused, Doubted, Inquired, Missed, SessionMoved
 from common.orders.order_state import Order
 from services.orders.attempts import Attempts
-from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries, VenueWays
+from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries
+from services.orders.settings import Patience, VenueWays
 
 LOOK_NS = 100 * NS_PER_MS
 """Between two looks at what is due by the clock and not yet by the log, which ticks so often."""
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long an answer is waited for: until the question, and until the order is UNKNOWN, both from the sending; and
-    the trades of a CumQty(14) that was told, until a person is."""
-
-    ask_ns: int = 2 * NS_PER_S
-    unknown_ns: int = 5 * NS_PER_S
-    fills_ns: int = 30 * NS_PER_S
 
 
 class _Awaited(NamedTuple):
@@ -70,9 +62,7 @@ class Silence:
 
     def message_sent(self, order: Order, now: Instant) -> None:
         """The log has a message about the order that the venue is to answer: the latest of those that it awaits."""
-        attempts = order.awaits
-        if attempts:
-            self._await(order, attempts[-1:], now)
+        self._await(order, order.awaits[-1:], now)
 
     def take_up_order(self, order: Order, now: Instant) -> None:
         """This life of the order manager begins with the order as the log has it."""

@@ -1,6 +1,7 @@
 """What the order manager is told once, and how it is made of the configuration."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -11,12 +12,49 @@ from common.messages import MAX_TIME_TO_LIVE_NS
 from common.orders.facts import VenueFacts
 from common.venues.registry import find_profile
 from common.venues.venue import Feature
-from services.orders.inquiries import VenueWays
-from services.orders.reconciliation import Patience
-from services.orders.watch import Watched
 
 REPLAYED_EVENTS = 20_000
 """See `OrdersSettings`."""
+
+START_NS: Final = 30 * NS_PER_S
+"""How long a strategy may take to say hello after a start, where its table does not say."""
+
+
+class VenueWays(msgspec.Struct, frozen=True):
+    """How a venue is asked: over FIX, over REST, or not at all; `symbols` are those of its configuration.
+
+    `cancels_by_rest`: its cancel over FIX does not find every order of the account, so what it does not find is
+    cancelled over REST.
+    """
+
+    has_query: bool
+    has_rest: bool
+    symbols: tuple[str, ...]
+    cancels_by_rest: bool = False
+
+    @property
+    def means(self) -> tuple[str, ...]:
+        """Over what it is asked, for people."""
+        return ("FIX",) * self.has_query + ("REST",) * self.has_rest
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long an answer is waited for: until the question, and until the order is UNKNOWN, both from the sending; and
+    the trades of a CumQty(14) that was told, until a person is."""
+
+    ask_ns: int = 2 * NS_PER_S
+    unknown_ns: int = 5 * NS_PER_S
+    fills_ns: int = 30 * NS_PER_S
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """How a strategy is watched over: silent when not heard of for `silent_after_ns`, while it starts for `start_ns`;
+    whether its open orders are cancelled when it is silent or has ended.
+    """
+
+    silent_after_ns: int
+    cancel_on_exit: bool
+    start_ns: int = START_NS
 
 
 class AccountRules(msgspec.Struct, frozen=True):

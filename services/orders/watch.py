@@ -23,12 +23,10 @@ from common.orders.order_state import Order
 from services.orders.attempts import Whose
 from services.orders.cancels import Cancels
 from services.orders.clients import STRATEGIES
+from services.orders.settings import START_NS, Watched
 
 LOOK_NS: Final = 250 * NS_PER_MS
 """Between two looks; a longer time counts as twice that, since this process cannot have listened then."""
-
-START_NS: Final = 30 * NS_PER_S
-"""How long a strategy may take to say hello after a start, where its table does not say."""
 
 END_NS: Final = 5 * NS_PER_S
 """One that still says that it lives so long after its supervisor's word has not been ended."""
@@ -42,16 +40,6 @@ class Sign(enum.StrEnum):
     RESTARTING = "restarting"  # its supervisor starts it again, and it has not said hello since
     SILENT = "silent"
     ENDED = "ended"
-
-
-class Watched(msgspec.Struct, frozen=True):
-    """How a strategy is watched over: silent when not heard of for `silent_after_ns`, while it starts for `start_ns`;
-    whether its open orders are cancelled when it is silent or has ended.
-    """
-
-    silent_after_ns: int
-    cancel_on_exit: bool
-    start_ns: int = START_NS
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -170,7 +158,7 @@ class Watch:
     def _cancel_for(self, name: str, row: _Row, now: Instant) -> None:
         whose = Whose(cause=f"strategy {name} is {row.sign.value}")
         for order in self._within_reach(name):
-            if order.name not in self._cancels.wishes:
+            if order.name not in self._cancels:
                 self._cancels.wish(order, ("", 0), now, whose)
 
     def _within_reach(self, name: str) -> list[Order]:

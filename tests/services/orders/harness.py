@@ -38,8 +38,7 @@ from common.orders.facts import VenueFacts
 from common.orders.index import Index, IntoIndex
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
-from services.orders.inquiries import VenueWays
-from services.orders.settings import AccountRules, OrdersSettings
+from services.orders.settings import AccountRules, OrdersSettings, VenueWays
 from tests.journals import Journal, carry_out
 
 D = Decimal

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from common.messages import Ask, FilledByHand, Kind, OrderEvent, QueryOrder, SessionState, Trade
-from services.orders.inquiries import VenueWays
-from services.orders.settings import OrdersSettings
+from services.orders.settings import OrdersSettings, VenueWays
 from tests.services.orders.harness import D, Ring, accepted, settings
 from tests.services.orders.test_operator import control
 

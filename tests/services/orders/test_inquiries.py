@@ -20,8 +20,8 @@ from common.messages import (
     Trade,
 )
 from common.orders.books import Bounds
-from services.orders.inquiries import ANSWER_NS, ASKS_UNDER_WAY, NOT_TAKEN_NS, VenueWays
-from services.orders.settings import OrdersSettings
+from services.orders.inquiries import ANSWER_NS, ASKS_UNDER_WAY, NOT_TAKEN_NS
+from services.orders.settings import OrdersSettings, VenueWays
 from tests.services.orders.harness import D, Ring, accepted, settings
 
 VENUE = "binance"

@@ -3,8 +3,7 @@
 from common.messages import Attempt, GapFilled, Kind, NewOrder, OrderStatus, Outbound, Reason, Withdrawn
 from common.orders.facts import VenueFacts
 from common.orders.names import OF_ORDERS, PERIOD, ClOrdIdForm, attempt_of
-from services.orders.inquiries import VenueWays
-from services.orders.settings import AccountRules, OrdersSettings
+from services.orders.settings import AccountRules, OrdersSettings, VenueWays
 from tests.services.orders.harness import Ring
 
 EPOCH = 1_790_000_000

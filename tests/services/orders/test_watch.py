@@ -20,7 +20,8 @@ from common.messages import (
     StatusChanged,
     Welcome,
 )
-from services.orders.watch import END_NS, START_NS, Watched
+from services.orders.settings import START_NS, Watched
+from services.orders.watch import END_NS
 from tests.services.orders.harness import Ring, settings
 
 SILENT_NS = 1_000 * NS_PER_MS
