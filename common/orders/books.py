@@ -61,6 +61,9 @@ LOGGED_ON = frozenset({SessionState.LOGGED_ON, SessionState.CAUGHT_UP, SessionSt
 """A session's states in which cancels may be sent."""
 
 OrderName = tuple[str, int]
+Place = tuple[str, str]
+"""Account and symbol."""
+
 Share = tuple[str, str, str]
 """Whose part of which position: strategy, account and symbol."""
 

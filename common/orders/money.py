@@ -22,16 +22,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from common.contracts import Contract
-from common.orders.books import Books, Day
+from common.orders.books import Books, Day, Place
 from common.orders.facts import VenueFacts
+from common.orders.numbers import ZERO
 from common.orders.positions import DatedFee, Position
 
-ZERO: Final = Decimal(0)
 MAX_HOPS: Final = 3
 """So many pairs one after the other are a rate at most."""
-
-Place = tuple[str, str]
-"""Account and symbol."""
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

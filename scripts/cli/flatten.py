@@ -9,7 +9,8 @@ import msgspec
 from common.config import Config, InstrumentConfig, load
 from common.decimals import short
 from common.exit_status import ExitStatus
-from common.orders.money import Held, Place, prices_told
+from common.orders.books import Place
+from common.orders.money import Held, prices_told
 from common.strategy.client import Client
 from common.venues.registry import find_profile
 from common.venues.venue import Feature

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from common.config import Config
 from common.instant import NS_PER_MS
 from common.journal import Reader, Record
+from common.orders.books import Place
 from common.orders.changes import OrderChanged
 from common.orders.facts import VenueFacts, facts_of
 from common.orders.fold import Fold
-from common.orders.money import Place, Price, held_by, net_by_strategy, rates_in, told_lines
+from common.orders.money import Price, held_by, net_by_strategy, rates_in, told_lines
 from common.past.replay import blocks
 from scripts.journal.past import books_at
 

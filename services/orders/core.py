@@ -21,8 +21,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from common.actor.acts import RecordedActs
-from common.actor.core import Exit, FoldingCore, Send
-from common.actor.links import Appender, Follower
+from common.actor.core import Exit, Send
+from common.actor.following import FollowingCore
+from common.actor.links import Follower
 from common.actor.state_hashes import StateHashes, is_hashed, read_state_hash
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.journal.frames import EPOCH, Record
@@ -88,7 +89,7 @@ STEP_NS = 10 * NS_PER_MS
 """The least time between two looks at what is due."""
 
 
-class OrdersCore(FoldingCore):
+class OrdersCore(FollowingCore):
     """See the module."""
 
     def __init__(
@@ -101,13 +102,10 @@ class OrdersCore(FoldingCore):
     ) -> None:
         """`books` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
         one again, without the records at which the fold has raised. `before` is what an older program came to.
-
-        What leaves memory goes into `index`; without one into memory again, for as long as the process lives.
         """
-        super().__init__(WRITER, begin or self._empty_books)
+        super().__init__(WRITER, begin or self._empty_books, index)
         self._settings = settings
         self._configured = {name: account.facts.bases for name, account in settings.accounts.items()}
-        self._index = index or Index()
         self._before = before
         self._live_with(books or self._empty_books(()))
 
@@ -120,8 +118,8 @@ class OrdersCore(FoldingCore):
         self.books = books = state
         self.fold = Fold(books)
         self.clients = clients = Clients(self)
-        self._appender = appender = Appender(self, WRITER)
-        self._follower = Follower(self, books.lsn, former)
+        self._follow(books.lsn, former)
+        appender = self._appender
         self._archive = archive = Archive(books, self._index)
         self._life = life = Life(appender, clients)
         self._hashes = StateHashes(WRITER, FOLD_VERSION)
@@ -149,17 +147,18 @@ class OrdersCore(FoldingCore):
 
     def started(self, now: Instant) -> None:
         """Ask for an epoch."""
-        if self._index.made_anew:
-            self.note("warning", "index_made_anew", why=self._index.made_anew)
         self._life.hear_journal(now)
-        self._appender.request_epoch(now)
+        super().started(now)
 
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A client's request, a word of the journal, or a person's request."""
         if link == "entry":
             self._entry.received(peer, message, now)
         elif link == "journal":
-            self._journal(message, now)
+            grant = self._hear_journal(message, now)
+            if grant is not None:
+                self._events_from = max(self.books.lsn, grant.lsn - self._settings.replayed_events)
+                self.clients.begin_after(self._events_from)
         else:
             assert isinstance(message, ControlRequest)
             self._control(peer, message, now)
@@ -172,10 +171,6 @@ class OrdersCore(FoldingCore):
         """The journal's stream."""
         self._apply(self._follower.take_block(block), now)
 
-    def log_read(self, records: Sequence[Record], now: Instant) -> None:
-        """The journal's past."""
-        self._apply(self._follower.take_read(records, now), now)
-
     def undelivered(self, send: Send, now: Instant) -> None:
         """A full queue is a refusal (risk), a client to be told again at its next hello, or a question asked again."""
         if send.link == "entry":
@@ -186,11 +181,8 @@ class OrdersCore(FoldingCore):
             self._accounts[send.message.account].ask_not_taken(send.message)
 
     def next_deadline_ns(self) -> int | None:
-        return earliest(
-            self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._life.next_deadline_ns(),
-            self._by_hand.next_deadline_ns(),
-            self._next_step_ns() if self._life.live and not self._life.away else None,
-        )  # fmt: skip
+        step_ns = self._next_step_ns() if self._life.live and not self._life.away else None
+        return earliest(super().next_deadline_ns(), self._life.next_deadline_ns(), step_ns)
 
     def _next_step_ns(self) -> int | None:
         """When a cancel, a question or a gate is due; never at once again, whatever holds up what is due."""
@@ -200,18 +192,12 @@ class OrdersCore(FoldingCore):
 
     def timer(self, now: Instant) -> None:
         """Whatever is due."""
-        self._appender.timer(now)
-        self._follower.timer(now)
+        super().timer(now)
         self._life.check_away(now)
         if self._life.live:
             self._step(now)
         if self._life.stopping:
             self._check_stopped(now)
-
-    def turn_ended(self, now: Instant) -> None:
-        """Send the turn's appends, and what a person is to be told of them."""
-        self._appender.turn_ended(now)
-        self._by_hand.settle(now)
 
     def stop(self, now: Instant) -> None:
         """Cancel what rests at venues that want it so, see it gone, and exit; within STOP_NS in any case."""
@@ -271,17 +257,6 @@ class OrdersCore(FoldingCore):
         }
 
     # ---- the journal ----
-
-    def _journal(self, message: msgspec.Struct, now: Instant) -> None:
-        granted = self._appender.granted
-        if not self._appender.take_message(message, now):
-            return
-        grant = self._appender.grant
-        if grant is not None and not granted:
-            self._events_from = max(self.books.lsn, grant.lsn - self._settings.replayed_events)
-            self.clients.begin_after(self._events_from)
-            self._follower.read_to(grant.lsn)
-            self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
 
     def _apply(self, records: Sequence[Record], now: Instant) -> None:
         if not records:

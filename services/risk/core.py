@@ -13,14 +13,15 @@ Cancels, questions and the word to open a gate always pass, whatever is halted, 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Context, Decimal
+from decimal import Context
 from typing import Any, Final
 
 import msgspec
 
 from common.actor.acts import Cannot, Confirmed, ControlAct, Done, RecordedActs, WhateverIsSaid
-from common.actor.core import Exit, FoldingCore, Send
-from common.actor.links import Appender, Follower
+from common.actor.core import Exit, Send
+from common.actor.following import FollowingCore
+from common.actor.links import Follower
 from common.actor.state_hashes import is_hashed
 from common.fix.schedule import Schedule
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
@@ -47,11 +48,12 @@ from common.messages import (
     TopOfBook,
     cut,
 )
-from common.orders.books import RATES_OLD_NS, Books
+from common.orders.books import RATES_OLD_NS, Books, Place
 from common.orders.changes import AttemptEnded, AttemptExpired, AttemptSent, Change
 from common.orders.facts import outside
 from common.orders.index import Index
-from common.orders.money import Place, Price, rates_in
+from common.orders.money import Price, rates_in
+from common.orders.numbers import ZERO
 from services.risk.by_hand import HaltArguments, Preview, Previewed
 from services.risk.exposure import InFlight, Reservation
 from services.risk.limits import (
@@ -66,7 +68,6 @@ from services.risk.refusals import RateRefusals
 from services.risk.settings import RiskSettings
 from services.risk.state import WRITER, RiskState
 
-ZERO: Final = Decimal(0)
 RATES_NS: Final = 60 * NS_PER_S
 """So often the log is told what assets are worth: twice within the time that the fold takes it for recent."""
 
@@ -77,7 +78,7 @@ DECISIONS: Final = (AttemptSent, AttemptEnded, AttemptExpired)
 """The changes by which the log decides an attempt."""
 
 
-class RiskCore(FoldingCore):
+class RiskCore(FollowingCore):
     """See the module."""
 
     def __init__(
@@ -88,11 +89,10 @@ class RiskCore(FoldingCore):
         index: Index | None = None,
     ) -> None:
         """`state` is a fold to go on from (a snapshot's), else everything is read from the log. `begin` gives such a
-        one again, without the records at which the fold has raised. `index` has what leaves its books' memory.
+        one again, without the records at which the fold has raised. Nothing passes but cancels until the log was read.
         """
-        super().__init__(WRITER, begin or self._empty_state)
+        super().__init__(WRITER, begin or self._empty_state, index)
         self._settings = settings
-        self._index: Index = Index() if index is None else index
         self._kill_asked = False
         self._halts_asked: set[tuple[str, str]] = set()
         self._rates = CommandRates(settings)
@@ -115,7 +115,7 @@ class RiskCore(FoldingCore):
         self.state = state
         self.in_flight = InFlight()
         self._proposals.live_with(state, self.in_flight)
-        self._appender = Appender(self, WRITER)
+        self._follow(state.lsn, former)
         acts = {
             "kill": ControlAct(WhateverIsSaid, self._kill),
             "resume": ControlAct(Confirmed, self._resume),
@@ -125,7 +125,6 @@ class RiskCore(FoldingCore):
         }
         self._by_hand = RecordedActs(self, WRITER, acts, self._appender)
         self._rate_refusals = RateRefusals(WRITER, self._appender)
-        self._follower = Follower(self, state.lsn, former)
         self.live = False
         """Whether the wait after its start is over."""
         self._announced: int = JournalLevel.NOTHING
@@ -136,12 +135,6 @@ class RiskCore(FoldingCore):
 
     # -- inputs --------------------------------------------------------------------------------------------------------
 
-    def started(self, now: Instant) -> None:
-        """Ask for an epoch; nothing passes but cancels until the log has been read."""
-        if self._index.made_anew:
-            self.note("warning", "index_made_anew", why=self._index.made_anew)
-        self._appender.request_epoch(now)
-
     def received(self, link: str, peer: bytes, message: msgspec.Struct, now: Instant) -> None:
         """A command, a word of the journal, market data, or a person's request."""
         handler = self._commands.get(type(message))
@@ -150,7 +143,8 @@ class RiskCore(FoldingCore):
         elif isinstance(message, TopOfBook):
             self._proposals.references.hear_top(message, now)
         elif link == "journal":
-            self._journal(message, now)
+            if self._hear_journal(message, now) is not None:
+                self._journal_what_was_asked(now)
         elif isinstance(message, ControlRequest):
             self._by_hand.do(peer, message, now)
 
@@ -162,10 +156,6 @@ class RiskCore(FoldingCore):
             records = parse(block)
             if records:
                 self._follower.read_to(records[-1].lsn)
-
-    def log_read(self, records: Sequence[Record], now: Instant) -> None:
-        """A chunk of the log."""
-        self._apply(self._follower.take_read(records, now), now)
 
     def undelivered(self, send: Send, now: Instant) -> None:
         """A session's queue is full: the command went nowhere, so its reservation ends here and the log says why."""
@@ -181,20 +171,10 @@ class RiskCore(FoldingCore):
     def timer(self, now: Instant) -> None:
         """What is overdue at the journal, and refusals that waited to share a record."""
         self._rate_refusals.step(now)
-        self._appender.timer(now)
-        self._follower.timer(now)
+        super().timer(now)
 
     def next_deadline_ns(self) -> int | None:
-        times = (
-            self._appender.next_deadline_ns(), self._follower.next_deadline_ns(), self._rate_refusals.next_ns(),
-            self._by_hand.next_deadline_ns(),
-        )  # fmt: skip
-        return earliest(*times)
-
-    def turn_ended(self, now: Instant) -> None:
-        """Send what was appended, and what a person is to be told of it."""
-        self._appender.turn_ended(now)
-        self._by_hand.settle(now)
+        return earliest(super().next_deadline_ns(), self._rate_refusals.next_ns())
 
     def stop(self, now: Instant) -> None:
         """Orders is gone before: nothing is under way that this process could still help."""
@@ -203,16 +183,6 @@ class RiskCore(FoldingCore):
         self.effects.append(Exit(0, "stopped"))
 
     # -- the log -------------------------------------------------------------------------------------------------------
-
-    def _journal(self, message: msgspec.Struct, now: Instant) -> None:
-        had_epoch = self._appender.granted
-        if not self._appender.take_message(message, now):
-            return
-        grant = self._appender.grant
-        if grant is not None and not had_epoch:
-            self.note("info", "epoch", epoch=grant.epoch, lsn=grant.lsn)
-            self._follower.read_to(grant.lsn)
-            self._journal_what_was_asked(now)
 
     def _journal_what_was_asked(self, now: Instant) -> None:
         """A kill or halt that came before the journal could be spoken to is journaled now."""
@@ -256,7 +226,7 @@ class RiskCore(FoldingCore):
             return
         self._day_ends_ns = period.end_ns
         if period.start_ns > self.state.books.day.began_ns:
-            prices = tuple(self._day_prices(now))
+            prices = tuple(DayPrice(*place, price.px, price.age_ms) for place, price in self._prices(now))
             day, zone = days.text(period.start_ns)[:10], days.zone.key
             self._appender.append(Kind.DAY_BEGAN, DayBegan(day, zone, period.start_ns, prices), now)
 
@@ -282,9 +252,6 @@ class RiskCore(FoldingCore):
                 rules = None if limits is None else limits.symbols.get(symbol)
                 max_age_ms = 0 if rules is None else rules.max_age_ns // NS_PER_MS
                 yield (account, symbol), Price(reference.price, reference.age_ns // NS_PER_MS, max_age_ms)
-
-    def _day_prices(self, now: Instant) -> Iterator[DayPrice]:
-        return (DayPrice(*place, price.px, price.age_ms) for place, price in self._prices(now))
 
     def _release(self, changes: Sequence[Change]) -> None:
         """End the reservations of attempts that a record has decided: sent, they are orders of the books."""

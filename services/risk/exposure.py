@@ -5,20 +5,13 @@ The same sums twice: of what the log says, and of what is in flight between the 
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from common.messages import SIDE_BUY, AmendOrder, Attempt, NewOrder
-from common.orders.numbers import added
-
-ZERO: Final = Decimal(0)
-
-Place = tuple[str, str]
-"""(account, symbol)."""
-
-Share = tuple[str, str, str]
-"""(strategy, account, symbol)."""
+from common.orders.books import Place, Share
+from common.orders.numbers import ZERO, added
 
 
 class ExposureSums(msgspec.Struct, gc=False):

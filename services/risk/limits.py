@@ -8,13 +8,14 @@ A proposal that only takes risk off (an amendment to a smaller quantity at the s
 missing reference price or a halt must not keep anybody from reducing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
+from common.config import StrategyLimits
 from common.contracts import SPOT, Contract
 from common.instant import NS_PER_S
 from common.messages import (
@@ -29,10 +30,9 @@ from common.messages import (
     Reason,
     Terms,
 )
-from common.orders.numbers import is_multiple
+from common.orders.numbers import ZERO, is_multiple
 from services.risk.exposure import ExposureSums
 
-ZERO: Final = Decimal(0)
 MARKET = "1"
 LIMIT = "2"
 GOOD_TILL_DATE = "6"
@@ -68,15 +68,6 @@ class SymbolRules(NamedTuple):
     expiry_ns: int = 0
     underlying_limit: Decimal | None = None
     stops_by_market: bool = False
-
-
-class StrategyRules(NamedTuple):
-    """The limits of one strategy; `position_limits` by symbol, each the same at every venue."""
-
-    max_open_orders: int
-    messages: int
-    window_ns: int
-    position_limits: Mapping[str, Decimal] = {}
 
 
 class Reference(NamedTuple):
@@ -129,7 +120,7 @@ class Proposal(OfTerms, msgspec.Struct, kw_only=True, gc=False):
     reduces: bool = False
     reduce_room: Decimal | None
     rules: SymbolRules
-    strategy_rules: StrategyRules
+    strategy_rules: StrategyLimits
     standing: Standing
     reference: Reference
     firm: tuple[Decimal, Decimal, Decimal]

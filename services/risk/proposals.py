@@ -10,8 +10,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from common.actor.rates import Bucket
-from common.instant import Instant
+from common.instant import NS_PER_MS, Instant
 from common.messages import AmendOrder, CancelOrder, NewOrder, QueryOrder, Reason, TopOfBook
+from common.orders.numbers import ZERO
 from common.orders.worst import least_qty
 from services.risk.exposure import ExposureSums, InFlight
 from services.risk.limits import (
@@ -28,7 +29,6 @@ from services.risk.limits import (
 from services.risk.settings import AccountLimits, RiskSettings
 from services.risk.state import RiskState
 
-ZERO: Final = Decimal(0)
 NO_SUMS: Final = ExposureSums()
 MAX_BUCKETS = 1024
 """So many strategies' rates are kept; orders typed by hand have a strategy of their own each."""
@@ -97,10 +97,10 @@ class CommandRates:
         """Count one message of the strategy; why not, where its rate has no room."""
         bucket = self.of_strategies.get(strategy)
         if bucket is None:
-            rules = self._settings.strategy(strategy)
+            rate = self._settings.strategy(strategy).rate
             if len(self.of_strategies) >= MAX_BUCKETS:
                 self._forget_full_buckets(now)
-            bucket = self.of_strategies[strategy] = Bucket(rules.messages, rules.window_ns)
+            bucket = self.of_strategies[strategy] = Bucket(rate.messages, rate.window_ms * NS_PER_MS)
         if not bucket.allows(now.boot_ns):
             window_ms = bucket.window_ns // 1_000_000
             text = f"strategy {strategy} sends more than {bucket.messages} messages in {window_ms} ms"

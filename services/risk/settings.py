@@ -11,7 +11,7 @@ from common.instant import NS_PER_MS
 from common.messages import AmendOrder
 from common.orders.facts import VenueFacts, facts_of
 from common.venues.registry import find_dialect
-from services.risk.limits import StrategyRules, SymbolRules
+from services.risk.limits import SymbolRules
 
 
 class AccountLimits(NamedTuple):
@@ -36,15 +36,15 @@ class RiskSettings(NamedTuple):
     """
 
     accounts: Mapping[str, AccountLimits]
-    strategies: Mapping[str, StrategyRules]
-    default_strategy: StrategyRules
+    strategies: Mapping[str, StrategyLimits]
+    default_strategy: StrategyLimits
     cancel_reserve_ratio: Decimal
     days: Schedule | None = None
     currency: str = ""
     fixed_rates: Mapping[str, Decimal] = MappingProxyType({})
 
-    def strategy(self, name: str) -> StrategyRules:
-        """The rules of the strategy called `name`."""
+    def strategy(self, name: str) -> StrategyLimits:
+        """The limits of the strategy called `name`."""
         return self.strategies.get(name, self.default_strategy)
 
 
@@ -53,8 +53,8 @@ def risk_settings(config: Config) -> RiskSettings:
     risk = config.stack.risk
     return RiskSettings(
         accounts={name: _account(account, risk) for name, account in config.accounts.items()},
-        strategies={name: _strategy(limits) for name, limits in risk.strategies.items()},
-        default_strategy=_strategy(risk.default_strategy),
+        strategies=risk.strategies,
+        default_strategy=risk.default_strategy,
         cancel_reserve_ratio=risk.cancel_reserve_ratio,
         days=config.stack.money.to_schedule(),
         currency=config.stack.money.currency,
@@ -89,8 +89,3 @@ def _account(account: ConfiguredAccount, risk: RiskConfig) -> AccountLimits:
     facts = facts_of(venue, dialect.profile.window_ns)
     limits, window_ns = venue.fix.limits, venue.fix.limits.window_ms * NS_PER_MS
     return AccountLimits(symbols, facts, limits.messages, window_ns, dialect.amend_is_new_order, sessions)
-
-
-def _strategy(limits: StrategyLimits) -> StrategyRules:
-    window_ns = limits.rate.window_ms * NS_PER_MS
-    return StrategyRules(limits.max_open_orders, limits.rate.messages, window_ns, limits.position_limits)

@@ -16,14 +16,14 @@ from common.actor.state_hashes import StateHashes, is_hashed
 from common.journal.frames import TERM, Record
 from common.messages import Kind, OperatorAct, StateHash
 from common.orders import fold as orders_fold
-from common.orders.books import Books, OrderName
+from common.orders.books import Books, OrderName, Place
 from common.orders.changes import Change, PositionMoved
 from common.orders.fold import Fold
 from common.orders.numbers import added, subtracted
 from common.orders.order_state import Order
 from common.orders.snapshots import dump_books
 from common.orders.worst import NO_STRANGER, NOTHING, AtWorst, StrangerAtWorst, at_worst, stranger_at_worst
-from services.risk.exposure import Exposure, Place
+from services.risk.exposure import Exposure
 
 WRITER = "risk"
 

@@ -22,6 +22,7 @@ from common.messages import (
 )
 from common.orders.belief import contradiction
 from common.orders.leg import AskedTerms, BelievedTerms, believed_terms
+from common.orders.numbers import ZERO
 from common.orders.words import (
     came_too_late,
     is_over,
@@ -32,8 +33,6 @@ from common.orders.words import (
     tells_awake,
     tells_replaced,
 )
-
-ZERO = Decimal(0)
 
 
 class OpenOrder(msgspec.Struct, array_like=True, kw_only=True, gc=False):

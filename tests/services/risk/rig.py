@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from common.actor.core import Note, ReadLog, Send
+from common.config import RateConfig, StrategyLimits
 from common.instant import NS_PER_MS, NS_PER_S, Instant
 from common.journal.frames import TICK
 from common.messages import (
@@ -39,7 +40,7 @@ from common.venues.binance.dialect import Binance
 from common.venues.dialect import Dialect
 from common.venues.generic.dialect import Generic
 from services.risk.core import RiskCore
-from services.risk.limits import StrategyRules, SymbolRules
+from services.risk.limits import SymbolRules
 from services.risk.settings import AccountLimits, RiskSettings
 from services.risk.state import RiskState
 from tests.journals import Journal, carry_out
@@ -60,7 +61,7 @@ RULES = SymbolRules(
     price_collar_ratio=D("0.05"),
     max_age_ns=5 * NS_PER_S,
 )
-STRATEGY = StrategyRules(max_open_orders=10, messages=1000, window_ns=NS_PER_S)
+STRATEGY = StrategyLimits(max_open_orders=10, rate=RateConfig(messages=1000))
 
 
 DIALECTS: Mapping[str, Dialect] = {"generic": Generic(), "binance": Binance()}
@@ -76,8 +77,8 @@ def facts() -> dict[str, VenueFacts]:
 
 def settings(
     rules: SymbolRules = RULES,
-    strategies: Mapping[str, StrategyRules] | None = None,
-    default: StrategyRules = STRATEGY,
+    strategies: Mapping[str, StrategyLimits] | None = None,
+    default: StrategyLimits = STRATEGY,
     messages: int = 1000,
 ) -> RiskSettings:
     venues = {

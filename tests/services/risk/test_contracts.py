@@ -3,6 +3,7 @@
 from decimal import Decimal
 from random import Random
 
+import msgspec
 import pytest
 
 from common.contracts import Contract, InstrumentKind
@@ -113,7 +114,7 @@ def test_a_reduce_only_order_that_a_position_gives_room_counts_against_the_other
 
 
 def test_a_reduce_only_order_counts_in_full_for_its_strategy() -> None:
-    strategy = STRATEGY._replace(position_limits={"BTCUSDT": D(60)})
+    strategy = msgspec.structs.replace(STRATEGY, position_limits={"BTCUSDT": D(60)})
     rig = Rig(settings(rules(INVERSE), {"beta": strategy}))
     held(rig, "1", "50")
     rig.command(rig.orders.new("2", "61", instructions="E", strategy="beta"))

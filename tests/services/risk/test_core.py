@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from common.actor.core import Exit, Send
+from common.config import RateConfig, StrategyLimits
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal.frames import TERM
 from common.messages import (
@@ -28,7 +29,6 @@ from common.messages import (
     Withdrawn,
     encode,
 )
-from services.risk.limits import StrategyRules
 from services.risk.proposals import MAX_BUCKETS
 from services.risk.state import FOLD_VERSION
 from tests.journals import Journal
@@ -365,7 +365,7 @@ def test_selling_is_allowed_above_a_lowered_limit_and_buying_is_not() -> None:
 
 
 def test_a_strategy_has_its_own_position_limit_beside_the_firms() -> None:
-    own = STRATEGY._replace(position_limits={"BTCUSDT": D(3)})
+    own = msgspec.structs.replace(STRATEGY, position_limits={"BTCUSDT": D(3)})
     rig = Rig(settings(strategies={"alpha": own}))
     rig.command(rig.orders.new("1", "3"))
     rig.command(rig.orders.new("1", "1"))
@@ -375,7 +375,7 @@ def test_a_strategy_has_its_own_position_limit_beside_the_firms() -> None:
 
 
 def test_open_orders_are_counted_per_strategy_in_flight_ones_included() -> None:
-    rig = Rig(settings(default=STRATEGY._replace(max_open_orders=2)))
+    rig = Rig(settings(default=msgspec.structs.replace(STRATEGY, max_open_orders=2)))
     first = rig.send(rig.orders.new())
     rig.command(rig.orders.new())
     rig.command(rig.orders.new())
@@ -556,7 +556,7 @@ def test_an_amendment_of_what_is_not_open_is_refused() -> None:
 
 
 def test_the_strategys_rate_counts_what_it_sends_and_refills_with_time() -> None:
-    rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
+    rig = Rig(settings(default=StrategyLimits(max_open_orders=100, rate=RateConfig(messages=2))))
     for _ in range(3):
         rig.command(rig.orders.new())
     assert len(rig.sent) == 2 and last_refusal(rig)[0] is Reason.STRATEGY_RATE

@@ -2,12 +2,12 @@
 
 import pytest
 
-from common.instant import NS_PER_MS, NS_PER_S
+from common.config import RateConfig, StrategyLimits
+from common.instant import NS_PER_MS
 from common.journal.frames import frame_bytes
 from common.messages import NewOrder, RateRefused, Reason, RefusedAttempt
 from common.request_identity import command_identity
 from common.soundness import DECODERS
-from services.risk.limits import StrategyRules
 from services.risk.refusals import BATCH_COMMANDS, BATCH_NS, LEAST_LEFT_NS, RateRefusals
 from tests.services.risk.rig import Rig, settings
 
@@ -32,7 +32,7 @@ def batches(rig: Rig) -> list[RateRefused]:
 
 
 def test_a_flood_of_refusals_shares_records() -> None:
-    rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
+    rig = Rig(settings(default=StrategyLimits(max_open_orders=100, rate=RateConfig(messages=2))))
     orders = flood(rig, 300)
     assert len(rig.sent) == 2 and [refused.number for refused in rig.refused] == [orders[2].number]
     assert batches(rig) == []
@@ -47,7 +47,7 @@ def test_a_flood_of_refusals_shares_records() -> None:
 
 def second_of_3_000() -> Rig:
     """A second in which one strategy sends 3,000 commands and may send 2."""
-    rig = Rig(settings(default=StrategyRules(100, 2, NS_PER_S)))
+    rig = Rig(settings(default=StrategyLimits(max_open_orders=100, rate=RateConfig(messages=2))))
     for _ in range(200):
         flood(rig, 15)
         wait(rig, 5)
@@ -79,7 +79,7 @@ def test_3_000_refusals_a_second_are_at_most_some_hundred_records_a_second() -> 
 
 
 def test_a_batch_is_bounded_and_what_has_little_time_left_does_not_wait_for_one() -> None:
-    rig = Rig(settings(default=StrategyRules(100, 1, NS_PER_S)))
+    rig = Rig(settings(default=StrategyLimits(max_open_orders=100, rate=RateConfig(messages=1))))
     flood(rig, BATCH_COMMANDS + 2)
     wait(rig, 1)
     assert [len(batch.attempts) for batch in batches(rig)] == [BATCH_COMMANDS]
