@@ -1,26 +1,21 @@
 """The venue's REST side through CCXT: one `Ask` in, one `Answer` out; and what signs for the bridge.
 
 Source: KuCoin documentation as stored 2025-11-29, futures trading, for the endpoints; ccxt 4.5 for how they are called
-and signed. The endpoints are called as they are (CCXT's implicit methods), since its unified ones turn money into
-floats, and count a fee's rebate and a position's sign in ways of their own.
-
-The orders of the account are mostly the bridge's, which asks as well: of the user's limits the account takes a part.
+and signed. Its unified methods count a fee's rebate and a position's sign in ways of their own.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Protocol
 
-from common.instant import NS_PER_MS
 from common.messages import Answer, Ask
-from common.orders.books import TRADES_PAGE
-from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Paging, Row, account_client
+from common.venues.bridged_rest import OrderFields, Paging, Row, account_client
 from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials
-from common.venues.kucoinfutures.backend import NO_ORDER, NOT_OPEN, PAGE_ROWS, SPAN_MS, KucoinFuturesBackend
-from common.venues.rest import RestSettings, decimal_field, ms_to_ns, name_field, spans
+from common.venues.families.kucoin.rest import KucoinRest, without_partner
+from common.venues.kucoinfutures.backend import NO_ORDER, NOT_OPEN, PAGE_ROWS, KucoinFuturesBackend
+from common.venues.rest import RestSettings, decimal_field, name_field
 
 CALLS = (2.6, 16.0)
 """The account's fifth of the pool, a weight of 2,000 in 30 s of which a question takes 5 at most; the bridge has the
@@ -52,7 +47,7 @@ def open_rest(settings: RestSettings) -> "KucoinFuturesRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
     options = _options(settings.credentials)
     client = account_client("kucoin", at_host(settings), options, time, CALLS)
-    return KucoinFuturesRest(settings.venue, _without_partner(client))
+    return KucoinFuturesRest(settings.venue, without_partner(client))
 
 
 def open_backend(settings: RestSettings) -> KucoinFuturesBackend:
@@ -62,7 +57,7 @@ def open_backend(settings: RestSettings) -> KucoinFuturesBackend:
         if not symbol.endswith(LINEAR):
             raise ValueError(f"{symbol}: traded are perpetuals settled in {SETTLED_IN} alone; take it out of `symbols`")
     client = ccxt_client("kucoin", at_host(settings), _options(settings.credentials), time)
-    return KucoinFuturesBackend(http_signer(_without_partner(client), ["futuresPrivate"]))
+    return KucoinFuturesBackend(http_signer(without_partner(client), ["futuresPrivate"]))
 
 
 def _options(credentials: Credentials) -> dict[str, object]:
@@ -70,25 +65,16 @@ def _options(credentials: Credentials) -> dict[str, object]:
     return {**passphrase_options(credentials, "KuCoin Futures"), "options": {"uta": False}}
 
 
-def _without_partner(client: Any) -> Any:
-    """CCXT's own partner would sign along: options are laid over what is there, and take nothing away."""
-    client.options["partner"] = {}
-    return client
-
-
-class KucoinFuturesRest(BridgedRest[Api]):
+class KucoinFuturesRest(KucoinRest[Api]):
     """KuCoin Futures' answers. There is nothing that cancels all of a symbol's and says how many those were."""
 
     ORDER = OrderFields(
         symbol="symbol", order_id="id", cl_ord_id="clientOid", order_qty="size", price="price", cum_qty="dealSize",
         updated_ms=("updatedAt", "createdAt"),
     )  # fmt: skip
-    FILL = FillFields(
-        symbol="symbol", trade_key="tradeId", order_id="orderId", last_qty="size", last_px="price", fee="fee",
-        stamp_ms="createdAt", maker=("liquidity", "maker"),
-    )  # fmt: skip
     TICKER = ("bestBidPrice", "bestBidSize", "bestAskPrice", "bestAskSize", "price")
-    CODE = re.compile(r'"code"\s*:\s*"([1-9]\d{5})"')
+    ABSENT = NO_ORDER
+    IS_OPEN = "isActive"
     NOT_FOUND_CODE = 100001
     UNKNOWN = frozenset[str]()
     GONE = frozenset({NOT_OPEN})
@@ -98,9 +84,6 @@ class KucoinFuturesRest(BridgedRest[Api]):
         super().__init__(venue, api)
         self._questions["positions"] = self._positions
 
-    def _says(self, error: BaseException, codes: frozenset[str]) -> bool:
-        return NO_ORDER in str(error) or super()._says(error, codes)
-
     def _order_row(self, ask: Ask) -> Row | None:
         found: Row | None
         if ask.order_id:
@@ -108,13 +91,6 @@ class KucoinFuturesRest(BridgedRest[Api]):
         else:
             found = self.api.futuresPrivateGetOrdersByClientOid({"clientOid": ask.cl_ord_id})["data"]
         return found
-
-    def _ord_status(self, row: Row) -> str:
-        """"done" does not say how an order ended: it is full, or it was cancelled."""
-        filled = self._cum_qty(row)
-        if row["isActive"] is True:
-            return "1" if filled else "0"
-        return "2" if filled >= decimal_field(row, self.ORDER.order_qty) else "4"
 
     def _open_rows(self, symbol: str) -> Iterator[Row]:
         asked = {"status": "active"} | ({"symbol": symbol} if symbol else {})
@@ -132,17 +108,7 @@ class KucoinFuturesRest(BridgedRest[Api]):
         if ask.order_id:
             yield from self._pages(endpoint, {"orderId": ask.order_id}, PAGING)
             return
-        now_ms, count = venue_ns // NS_PER_MS, 0
-        for begin_ms, end_ms in spans(ask.since_ns // NS_PER_MS or now_ms + 1 - SPAN_MS, now_ms, SPAN_MS):
-            span = {"symbol": ask.symbol, "startAt": str(begin_ms), "endAt": str(end_ms)}
-            for row in self._pages(endpoint, span, PAGING):
-                count += 1
-                yield row
-            if count >= TRADES_PAGE:
-                return
-
-    def _fee(self, row: Mapping[str, Any]) -> tuple[Decimal, str]:
-        return decimal_field(row, "fee"), str(row.get("feeCurrency") or "")
+        yield from self._span_rows(endpoint, ask, venue_ns, PAGING)
 
     def _balance_rows(self) -> list[Row]:
         return [self.api.futuresPrivateGetAccountOverview({"currency": SETTLED_IN})["data"]]
@@ -162,12 +128,11 @@ class KucoinFuturesRest(BridgedRest[Api]):
         told = tuple((symbol, qty) for symbol, qty in held.items() if qty)
         return Answer(self._venue, ask, False, positions=told)
 
-    def _clock_ns(self) -> int:
-        return ms_to_ns(self.api.futuresPublicGetTimestamp()["data"])
+    def _venue_time(self) -> Row:
+        return self.api.futuresPublicGetTimestamp()
 
-    def _ticker_rows(self, symbol: str) -> list[tuple[str, Row]]:
-        told = self.api.futuresPublicGetTicker({"symbol": symbol})["data"]
-        return [(symbol, told)] if told else []
+    def _best_prices(self, symbol: str) -> Row:
+        return self.api.futuresPublicGetTicker({"symbol": symbol})
 
 
 def _next_page(answer: Any, number: int) -> Row:

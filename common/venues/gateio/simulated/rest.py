@@ -41,13 +41,14 @@ from common.venues.gateio.simulated.websocket import GateioSpotWebSocket
 ORDERS = Quota(10, 1)
 """New orders and amendments of each user and pair together."""
 
+SIDES = {"buy": BUY, "sell": SELL}
 _MODES = ("ACK", "RESULT", "FULL")
 
 
 class GateioSpotRestApi(GateioRequests):
     """A `RestApi`."""
 
-    sides = {"buy": BUY, "sell": SELL}  # noqa: RUF012
+    sides = SIDES
     labels = LABELS
 
     def __init__(self, venue: Venue, pushes: GateioSpotWebSocket) -> None:

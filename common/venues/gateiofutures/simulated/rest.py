@@ -54,12 +54,13 @@ FORGOTTEN_AFTER_NS = 600 * NS_PER_S
 """So long after its end an order that was not filled is not told of any more."""
 
 MAX_CONTRACTS = 1000
+SIDES = {"bid": BUY, "ask": SELL}
 
 
 class GateioFuturesRestApi(GateioRequests):
     """A `RestApi`."""
 
-    sides = {"bid": BUY, "ask": SELL}  # noqa: RUF012
+    sides = SIDES
     labels = LABELS
     _pushes: GateioFuturesWebSocket
 

@@ -1,22 +1,14 @@
 """KuCoin's REST side, as much as spot trading in an HF account needs.
 
-Source: KuCoin documentation as stored 2025-11-29, authentication, spot trading, account information; the codes as in
-ccxt 4.5, which tells them apart. Every answer is an object of code and data; "200000" is the code of what is well.
+Source: KuCoin documentation as stored 2025-11-29, spot trading and account information.
 """
 
-import base64
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from urllib.parse import unquote
+from collections.abc import Mapping
 
 from common.exchange.dead_man import DeadMansSwitch
 from common.exchange.engine import Cause, Refusal
-from common.exchange.faults import Kind
 from common.exchange.history import ClosedOrder, TradeRow
-from common.exchange.limits import Window
-from common.exchange.numbers import digits, read_number
+from common.exchange.numbers import digits
 from common.exchange.order import (
     BUY,
     DECREMENT,
@@ -33,34 +25,27 @@ from common.exchange.order import (
     Order,
     Terms,
 )
-from common.exchange.rest import LAST, Json, Parameters, RestError, RestRequest, Route, Trouble
+from common.exchange.rest import LAST, Json, Parameters, Route
 from common.exchange.tokens import Tokens
-from common.exchange.topics import PING_INTERVAL_MS, PING_TIMEOUT_MS
 from common.exchange.venue import Venue
 from common.instant import NS_PER_MS, NS_PER_S, Instant
+from common.venues.families.kucoin.simulated.requests import LOOKED_THROUGH, KucoinRequests, answered, refused
+from common.venues.families.kucoin.simulated.rows import Row, ms
 from common.venues.kucoin.simulated.rows import (
     PARAMETER,
-    Row,
     balance_row,
     code_of,
     fill_row,
-    ms,
     order_name,
     order_number,
     order_row,
     symbol_row,
 )
 
-VALID_NS = 5 * NS_PER_S
-"""A request whose KC-API-TIMESTAMP is further off than that is refused."""
-
-POOL_S, POOL = 30, 4_000
-"""The weight of a user's requests about spot trading, at the lowest level."""
+POOL = 4_000
+"""The weight of a user's requests about spot trading in 30 s, at the lowest level."""
 
 RESTS_WEIGHT, LISTS_WEIGHT, TOKEN_WEIGHT = 1, 2, 10
-ENTRY = "fix"
-"""The scope of faults that are about orders, whichever way these are entered."""
-
 SHORTEST_GUARD_S, LONGEST_GUARD_S, GUARDED_SYMBOLS = 5, 86_400, 50
 """Bounds of the dead man's switch."""
 
@@ -68,35 +53,25 @@ SPAN_NS = 7 * 86_400 * NS_PER_S
 """Fills are told of so long a span of time at once, counted from startAt where that alone is given."""
 
 PAGE, PAGE_UNASKED = 100, 20
-LOOKED_THROUGH = 5_000
 GONE = "order_not_exist_or_not_allow_to_cancel"
-_OK = "200000"
-_TROUBLES = {
-    Trouble.GARBLED: (400, "400000", "Bad Request"),
-    Trouble.NO_ROUTE: (404, "404000", "Not Found"),
-    Trouble.WRONG_METHOD: (405, "405000", "Method Not Allowed"),
-    Trouble.FAILED: (503, "500000", "Service Unavailable"),
-    Trouble.LOST: (500, "500000", "Internal Server Error"),
-    Trouble.UNKNOWN: (500, "500000", "Internal Server Error"),
-}
 _TIMES_IN_FORCE = {
     "": GOOD_TILL_CANCEL, "GTC": GOOD_TILL_CANCEL, "GTT": GOOD_TILL_DATE, "IOC": IMMEDIATE_OR_CANCEL,
     "FOK": FILL_OR_KILL,
 }  # fmt: skip
 _SELF_TRADE = {"CN": EXPIRE_TAKER, "CO": EXPIRE_MAKER, "CB": EXPIRE_BOTH, "DC": DECREMENT}
-_ID_SIGNS = frozenset("-_")
 
 
-class KucoinRestApi:
-    """A `RestApi`. `tokens` are what the WebSocket is opened with, `switch` is the venue's dead man's switch."""
+class KucoinSpotRestApi(KucoinRequests):
+    """A `RestApi`. `switch` is the venue's dead man's switch."""
+
+    pool = POOL
+    parameter = PARAMETER
+    used_already = "clientOid is used already"
+    no_balance = "Balance insufficient!"
 
     def __init__(self, venue: Venue, tokens: Tokens, switch: DeadMansSwitch) -> None:
-        self._venue = venue
+        super().__init__(venue, tokens)
         self._switch = switch
-        self._tokens = tokens
-        self._keys = {key.api_key: key for key in venue.settings.keys}
-        self._pools: dict[str, Window] = {}
-        self._pool: Window | None = None
         orders = "/api/v1/hf/orders"
         public = {
             ("GET", "/api/v1/timestamp"): self._time, ("GET", "/api/v2/symbols"): self._symbols,
@@ -123,96 +98,42 @@ class KucoinRestApi:
             ("DELETE", f"{orders}/cancelAll"): (LISTS_WEIGHT, self._cancel_all),
             ("POST", "/api/v1/bullet-private"): (TOKEN_WEIGHT, self._token),
         }  # fmt: skip
-        routes = {key: Route(1, False, answer) for key, answer in public.items()}
-        routes |= {key: Route(weight, True, self._within(weight, answer)) for key, (weight, answer) in signed.items()}
-        self.routes: Mapping[tuple[str, str], Route] = routes
+        self.routes: Mapping[tuple[str, str], Route] = self._routes(public, signed)
 
-    # ---- what is said of a request
+    def _code_of(self, refusal: Refusal) -> str:
+        return code_of(refusal)
 
-    def trouble(self, trouble: Trouble, text: str = "") -> RestError:
-        """As KuCoin says it."""
-        status, code, words = _TROUBLES[trouble]
-        return RestError(status, {"code": code, "msg": text or words})
-
-    def count(self, route: Route, now: Instant) -> None:
-        """Nothing is counted before it is known of whom it is."""
-        self._pool = None
-
-    def headers(self, now: Instant) -> list[tuple[str, str]]:
-        """How much of the user's pool is left, and for how many milliseconds that is counted."""
-        if self._pool is None:
-            return []
-        left = max(0, POOL - self._pool.used(now.boot_ns))
-        told = {"limit": POOL, "remaining": left, "reset": POOL_S * 1000}
-        return [(f"gw-ratelimit-{name}", str(value)) for name, value in told.items()]
-
-    def authenticate(self, request: RestRequest, now: Instant) -> str:
-        """Key, time, passphrase and signature over time, method, path with query as it reads undone, and body."""
-        headers = request.headers
-        key, stamp = self._keys.get(headers.get("kc-api-key", "")), headers.get("kc-api-timestamp", "")
-        if key is None:
-            raise _refused("400003", "KC-API-KEY not exists", 401)
-        if not stamp.isdecimal() or abs(int(stamp[:16]) * NS_PER_MS - now.wall_ns) > VALID_NS:
-            raise _refused("400002", "KC-API-TIMESTAMP Invalid", 401)
-        if not hmac.compare_digest(_mac(key.secret, key.passphrase), headers.get("kc-api-passphrase", "")):
-            raise _refused("400004", "KC-API-PASSPHRASE error", 401)
-        signed = f"{stamp}{request.method}{unquote(request.target)}{request.body}"
-        if not hmac.compare_digest(_mac(key.secret, signed), headers.get("kc-api-sign", "")):
-            raise _refused("400005", "Invalid KC-API-SIGN", 401)
-        return key.account
-
-    def _within(
-        self, weight: int, answer: Callable[[str, Parameters, Instant], Json]
-    ) -> Callable[[str, Parameters, Instant], Json]:
-        """The answer while the user's pool has room for it."""
-
-        def counted(account: str, p: Parameters, now: Instant) -> Json:
-            self._pool = pool = self._pools.setdefault(account, Window(POOL_S))
-            if pool.used(now.boot_ns) + weight > POOL or self._venue.faults.strikes(Kind.BARRED, "rest"):
-                raise _refused("429000", "Too Many Requests", 429)
-            pool.count(now.boot_ns, weight)
-            return answer(account, p, now)
-
-        return counted
+    def _order_name(self, order_id: int) -> str:
+        return order_name(order_id)
 
     # ---- public
 
-    def _time(self, account: str, p: Parameters, now: Instant) -> Json:
-        return _answer(ms(now.wall_ns))
-
     def _symbols(self, account: str, p: Parameters, now: Instant) -> Json:
-        return _answer([symbol_row(i) for i in self._venue.state.instruments.values()])
+        return answered([symbol_row(i) for i in self._venue.state.instruments.values()])
 
     def _book(self, account: str, p: Parameters, now: Instant) -> Json:
         symbol, depth = p.get("symbol", ""), p.get(LAST, "level2").partition("_")[2]
         book = self._venue.state.books.get(symbol)
         if book is None or depth not in ("", "20", "100"):
-            raise _refused("400600", f"symbol {symbol} or depth {depth} is not there")
+            raise refused("400600", f"symbol {symbol} or depth {depth} is not there")
         sides = {
             name: [[digits(level.price), digits(level.qty)] for level in side.walk()][: int(depth or LOOKED_THROUGH)]
             for name, side in (("bids", book.bids), ("asks", book.asks))
         }
-        return _answer({"time": ms(now.wall_ns), "sequence": str(book.update_id), **sides})
+        return answered({"time": ms(now.wall_ns), "sequence": str(book.update_id), **sides})
 
     def _best(self, account: str, p: Parameters, now: Instant) -> Json:
         symbol = p.get("symbol", "")
         book = self._venue.state.books.get(symbol)
         if book is None:
-            return _answer(None)
+            return answered(None)
         bid, ask = book.bids.best(), book.asks.best()
         last = book.last_px or self._venue.state.instruments[symbol].start_price
         row: Row = {"time": ms(now.wall_ns), "sequence": str(book.update_id), "price": digits(last), "size": "0"}
         for name, level in (("bestBid", bid), ("bestAsk", ask)):
             row[name] = None if level is None else digits(level.price)
             row[f"{name}Size"] = None if level is None else digits(level.qty)
-        return _answer(row)
-
-    def _token(self, account: str, p: Parameters, now: Instant) -> Json:
-        server = {
-            "endpoint": self._venue.settings.websocket_url, "encrypt": False, "protocol": "websocket",
-            "pingInterval": PING_INTERVAL_MS, "pingTimeout": PING_TIMEOUT_MS,
-        }  # fmt: skip
-        return _answer({"token": self._tokens.give(account, now), "instanceServers": [server]})
+        return answered(row)
 
     # ---- questions
 
@@ -226,12 +147,12 @@ class KucoinRestApi:
         self, account: str, p: Parameters, *, order_id: str = "", client_oid: str = ""
     ) -> Order | ClosedOrder | None:
         if not p.get("symbol"):
-            raise _refused(PARAMETER, "symbol can not be empty")
+            raise refused(PARAMETER, "symbol can not be empty")
         return self._venue.find(account, p["symbol"], order_id and order_number(order_id), client_oid)
 
     def _told(self, account: str, found: Order | ClosedOrder | None, now: Instant) -> Json:
         """The order, or null: that there is none is no error."""
-        return _answer(None if found is None or self._venue.hides(found.stamp_ns, now) else self._row(account, found))
+        return answered(None if found is None or self._venue.hides(found.stamp_ns, now) else self._row(account, found))
 
     def _row(self, account: str, found: Order | ClosedOrder) -> Row:
         fills = self._venue.history.trades_of(account, found.order_id)
@@ -239,14 +160,14 @@ class KucoinRestApi:
 
     def _active(self, account: str, p: Parameters, now: Instant) -> Json:
         if not p.get("symbol"):
-            raise _refused(PARAMETER, "symbol can not be empty")
+            raise refused(PARAMETER, "symbol can not be empty")
         orders = self._venue.state.open_orders(account, p["symbol"])
         newest = sorted(orders, key=lambda o: o.order_id, reverse=True)
-        return _answer([self._row(account, o) for o in newest if not self._venue.hides(o.stamp_ns, now)])
+        return answered([self._row(account, o) for o in newest if not self._venue.hides(o.stamp_ns, now)])
 
     def _active_symbols(self, account: str, p: Parameters, now: Instant) -> Json:
         state = self._venue.state
-        return _answer({"symbols": [symbol for symbol in state.books if state.open_orders(account, symbol)]})
+        return answered({"symbols": [symbol for symbol in state.books if state.open_orders(account, symbol)]})
 
     def _done(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest first, older than the order `lastId`."""
@@ -256,7 +177,7 @@ class KucoinRestApi:
         told = [o for o in closed if begin_ns <= o.stamp_ns <= end_ns and not self._venue.hides(o.stamp_ns, now)]
         found = sorted((o for o in told if o.order_id < before), key=lambda o: o.order_id, reverse=True)[:limit]
         rows = [self._row(account, order) for order in found]
-        return _answer({"items": rows, "lastId": found[-1].order_id if found else 0})
+        return answered({"items": rows, "lastId": found[-1].order_id if found else 0})
 
     def _fills(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest first, older than the fill `lastId`; with an orderId all else is ignored."""
@@ -264,12 +185,12 @@ class KucoinRestApi:
         before = int(p.get("lastId") or 1 << 62)
         limit = min(PAGE, int(p.get("limit") or PAGE_UNASKED))
         found = sorted((r for r in rows if r.exec_id < before), key=lambda r: r.exec_id, reverse=True)[:limit]
-        return _answer({"items": [fill_row(r) for r in found], "lastId": found[-1].exec_id if found else 0})
+        return answered({"items": [fill_row(r) for r in found], "lastId": found[-1].exec_id if found else 0})
 
     def _fills_asked_for(self, account: str, p: Parameters, now: Instant) -> list[TradeRow]:
         symbol, history = p.get("symbol", ""), self._venue.history
         if not symbol:
-            raise _refused(PARAMETER, "symbol can not be empty")
+            raise refused(PARAMETER, "symbol can not be empty")
         if p.get("orderId"):
             number_ = order_number(p["orderId"])
             return history.trades_of(account, int(number_)) if number_.isdecimal() else []
@@ -281,53 +202,36 @@ class KucoinRestApi:
         balances = self._venue.state.accounts.balances
         mine = {asset: b for (owner, asset), b in balances.items() if owner == account}
         wanted = p.get("type", "trade_hf") == "trade_hf"
-        return _answer([balance_row(asset, b.free, b.locked) for asset, b in mine.items() if wanted])
+        return answered([balance_row(asset, b.free, b.locked) for asset, b in mine.items() if wanted])
 
     def _no_margin(self, account: str, p: Parameters, now: Instant) -> Json:
-        return _answer({"timestamp": ms(now.wall_ns), "items": []})
+        return answered({"timestamp": ms(now.wall_ns), "items": []})
 
     def _no_isolated(self, account: str, p: Parameters, now: Instant) -> Json:
-        return _answer([])
+        return answered([])
 
     # ---- acts
 
     def _new(self, account: str, p: Parameters, now: Instant) -> Json:
         _check_window(p, now)
-        terms = self._terms(account, p, now)
-        rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
-        if rejected is not None:
-            raise _refused("200004", rejected.text or "Balance insufficient!")
-        refusal = self._venue.engine.check(terms, now.wall_ns)
-        if refusal is Refusal.WOULD_TAKE:
-            # An order that may not take is taken in, and cancelled at once.
-            order = self._venue.engine.place_to_cancel(terms, now, Cause.WOULD_TAKE)
-        elif refusal is not None:
-            raise _refused(code_of(refusal), refusal.value)
-        else:
-            order = self._venue.engine.place(terms, now)
-        return _answer({"orderId": order_name(order.order_id), "clientOid": terms.cl_ord_id})
+        return self._placed(self._terms(account, p, now), now)
 
     def _terms(self, account: str, p: Parameters, now: Instant) -> Terms:
-        name, kind, side = p.get("clientOid", ""), p.get("type", "limit"), p.get("side", "")
-        signs = set(name) - _ID_SIGNS
-        if not 0 < len(name) <= 40 or not name.isascii() or not "".join(sorted(signs)).isalnum():
-            raise _refused(PARAMETER, "clientOid is of another form")
-        if self._venue.find(account, "", "", name) is not None:
-            raise _refused(PARAMETER, "clientOid is used already")
+        name, kind, side = self._named(account, p), p.get("type", "limit"), p.get("side", "")
         if side not in ("buy", "sell") or kind not in ("limit", "market"):
-            raise _refused(PARAMETER, "side or type is of another form")
+            raise refused(PARAMETER, "side or type is of another form")
         force, mode = p.get("timeInForce", ""), p.get("stp", "")
         post_only = p.get("postOnly", "False") == "True"
         if force not in _TIMES_IN_FORCE or mode not in ("", *_SELF_TRADE) or (post_only and force in ("IOC", "FOK")):
-            raise _refused(PARAMETER, "timeInForce, postOnly or stp is of another form")
+            raise refused(PARAMETER, "timeInForce, postOnly or stp is of another form")
         symbol, code = p.get("symbol", ""), BUY if side == "buy" else SELL
-        cash_qty = _decimal(p, "funds") if kind == "market" and p.get("funds") else None
+        cash_qty = self._decimal(p, "funds") if kind == "market" and p.get("funds") else None
         base = self._venue.engine.base_for
-        qty = base(symbol, code, cash_qty) if cash_qty is not None else _decimal(p, "size")
+        qty = base(symbol, code, cash_qty) if cash_qty is not None else self._decimal(p, "size")
         after_s = int(p.get("cancelAfter") or 0) if force == "GTT" else 0
         return Terms(
             account, account, name, symbol, code, MARKET if kind == "market" else LIMIT, qty,
-            None if kind == "market" else _decimal(p, "price"), _TIMES_IN_FORCE[force if kind == "limit" else ""],
+            None if kind == "market" else self._decimal(p, "price"), _TIMES_IN_FORCE[force if kind == "limit" else ""],
             post_only, self._venue.prevention(_SELF_TRADE.get(mode, "")),
             expire_ns=now.wall_ns + after_s * NS_PER_S if after_s > 0 else 0, cash_qty=cash_qty,
         )  # fmt: skip
@@ -338,47 +242,43 @@ class KucoinRestApi:
         names = {"order_id": p["orderId"]} if p.get("orderId") else {"client_oid": p.get("clientOid", "")}
         order = self._find(account, p, **names)
         if not isinstance(order, Order) or not order.is_open:
-            raise _refused(PARAMETER, GONE)
-        qty = _decimal(p, "newSize") if p.get("newSize") else order.order_qty
-        px = _decimal(p, "newPrice") if p.get("newPrice") else order.price
+            raise refused(PARAMETER, GONE)
+        qty = self._decimal(p, "newSize") if p.get("newSize") else order.order_qty
+        px = self._decimal(p, "newPrice") if p.get("newPrice") else order.price
         engine, filled = self._venue.engine, order.cum_qty
         refusal = engine.check_replace(order, order.cl_ord_id, qty, px)
         if refusal not in (None, Refusal.BELOW_FILLED):
-            raise _refused(code_of(refusal), refusal.value)
+            raise refused(code_of(refusal), refusal.value)
         engine.cancel(order, now, Cause.REPLACED)
         if refusal is not None:
-            return _answer({"newOrderId": None, "clientOid": order.cl_ord_id})
+            return answered({"newOrderId": None, "clientOid": order.cl_ord_id})
         placed = engine.new(order.terms._replace(order_qty=qty - filled, price=px), now)
         if isinstance(placed, Refusal):
-            raise _refused(code_of(placed), placed.value)
-        return _answer({"newOrderId": order_name(placed.order_id), "clientOid": order.cl_ord_id})
+            raise refused(code_of(placed), placed.value)
+        return answered({"newOrderId": order_name(placed.order_id), "clientOid": order.cl_ord_id})
 
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
         self._cancelled(self._find(account, p, order_id=p[LAST]), now)
-        return _answer({"orderId": p[LAST]})
+        return answered({"orderId": p[LAST]})
 
     def _cancel_by_client(self, account: str, p: Parameters, now: Instant) -> Json:
         self._cancelled(self._find(account, p, client_oid=p[LAST]), now)
-        return _answer({"clientOid": p[LAST]})
+        return answered({"clientOid": p[LAST]})
 
     def _cancelled(self, order: Order | ClosedOrder | None, now: Instant) -> None:
-        """The request is taken; the end is told by the WebSocket, or by the order when it is asked for."""
+        """The request is taken."""
         if not isinstance(order, Order) or not order.is_open:
-            raise _refused(PARAMETER, GONE)
-        if not self._venue.faults.strikes(Kind.SILENT, ENTRY):
-            if self._venue.faults.strikes(Kind.LATE_FILL, ENTRY):
-                self._venue.fill_late(order, now)
-            if order.is_open:
-                self._venue.engine.cancel(order, now)
+            raise refused(PARAMETER, GONE)
+        self._close(order, now)
 
     def _cancel_symbol(self, account: str, p: Parameters, now: Instant) -> Json:
         self._venue.engine.cancel_all(account, p.get("symbol", ""), now)
-        return _answer("success")
+        return answered("success")
 
     def _cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
         symbols = list(self._venue.state.books)
         done = [symbol for symbol in symbols if self._venue.engine.cancel_all(account, symbol, now)]
-        return _answer({"succeedSymbols": done, "failedSymbols": []})
+        return answered({"succeedSymbols": done, "failedSymbols": []})
 
     def _dead_cancel_all(self, account: str, p: Parameters, now: Instant) -> Json:
         """What is set overwrites what was; -1 takes all of it back."""
@@ -388,11 +288,11 @@ class KucoinRestApi:
         known = all(symbol in self._venue.state.books for symbol in symbols)
         in_bounds = SHORTEST_GUARD_S <= seconds <= LONGEST_GUARD_S and len(symbols) <= GUARDED_SYMBOLS and known
         if not is_off and not in_bounds:
-            raise _refused(PARAMETER, "timeout is -1 or 5 to 86400, of 50 symbols at most")
+            raise refused(PARAMETER, "timeout is -1 or 5 to 86400, of 50 symbols at most")
         wanted = [] if is_off else symbols or list(self._venue.state.books)
         self._switch.set_only(account, wanted, max(0, seconds), now)
         now_s = now.wall_ns // NS_PER_S
-        return _answer({"currentTime": now_s, "triggerTime": 0 if is_off else now_s + seconds})
+        return answered({"currentTime": now_s, "triggerTime": 0 if is_off else now_s + seconds})
 
 
 def _span(p: Parameters, now: Instant) -> tuple[int, int]:
@@ -401,20 +301,8 @@ def _span(p: Parameters, now: Instant) -> tuple[int, int]:
     begin_ns = begin_ns or (end_ns or now.wall_ns) - SPAN_NS
     end_ns = end_ns or begin_ns + SPAN_NS
     if end_ns - begin_ns > SPAN_NS:
-        raise _refused(PARAMETER, "The time range can not exceed 7 days")
+        raise refused(PARAMETER, "The time range can not exceed 7 days")
     return begin_ns, end_ns
-
-
-def _mac(secret: bytes, text: str) -> str:
-    return base64.b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode()
-
-
-def _answer(data: object) -> Json:
-    return {"code": _OK, "data": data}
-
-
-def _refused(code: str, text: str, status: int = 200) -> RestError:
-    return RestError(status, {"code": code, "msg": text})
 
 
 def _check_window(p: Parameters, now: Instant) -> None:
@@ -423,13 +311,6 @@ def _check_window(p: Parameters, now: Instant) -> None:
     if not window and not stamp:
         return
     if not window.isdecimal() or not stamp.isdecimal():
-        raise _refused(PARAMETER, "clientTimestamp has to come with allowMaxTimeWindow")
+        raise refused(PARAMETER, "clientTimestamp has to come with allowMaxTimeWindow")
     if (int(stamp[:16]) + int(window[:16])) * NS_PER_MS < now.wall_ns:
-        raise _refused(PARAMETER, "the order came later than clientTimestamp and allowMaxTimeWindow allow")
-
-
-def _decimal(p: Parameters, name: str) -> Decimal:
-    try:
-        return read_number(p.get(name, ""))
-    except ValueError:
-        raise _refused(PARAMETER, f"{name} is of another form") from None
+        raise refused(PARAMETER, "the order came later than clientTimestamp and allowMaxTimeWindow allow")

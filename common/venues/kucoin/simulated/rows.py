@@ -13,7 +13,6 @@ from common.exchange.history import ClosedOrder, TradeRow
 from common.exchange.numbers import digits
 from common.exchange.order import (
     BUY,
-    CANCELED,
     FILL_OR_KILL,
     IMMEDIATE_OR_CANCEL,
     MARKET,
@@ -21,9 +20,7 @@ from common.exchange.order import (
     Order,
 )
 from common.exchange.settings import Instrument
-from common.instant import NS_PER_MS
-
-Row = dict[str, object]
+from common.venues.families.kucoin.simulated.rows import Row, cancelled_qty, ms, side
 
 PARAMETER = "400100"
 CODES = {
@@ -51,21 +48,6 @@ def order_number(name: str) -> str:
 def code_of(refusal: Refusal) -> str:
     """The venue's code for what the engine does not do."""
     return CODES.get(refusal, PARAMETER)
-
-
-def ms(stamp_ns: int) -> int:
-    """Unix milliseconds."""
-    return stamp_ns // NS_PER_MS
-
-
-def side(code: str) -> str:
-    """Side(54) in the venue's word."""
-    return "buy" if code == BUY else "sell"
-
-
-def cancelled_qty(order: Order | ClosedOrder) -> Decimal:
-    """What of an order was cancelled."""
-    return order.terms.order_qty - order.cum_qty if order.ord_status == CANCELED else ZERO
 
 
 def order_row(order: Order | ClosedOrder, fills: Iterable[TradeRow], instrument: Instrument) -> Row:

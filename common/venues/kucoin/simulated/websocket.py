@@ -4,24 +4,24 @@ Source: KuCoin documentation as stored 2025-11-29, WebSocket, order change V1 an
 reads them. No push of an order has a number, and none tells what a fill has cost.
 """
 
-from common.exchange.changes import Amended, Change, Closed, Placed, Rested, Traded
+from common.exchange.changes import Traded
 from common.exchange.dead_man import DeadMansSwitch
 from common.exchange.numbers import digits
-from common.exchange.order import FILLED, MARKET, Asked, Order
+from common.exchange.order import Order
 from common.exchange.tokens import Tokens
 from common.exchange.told_books import ToldBooks
-from common.exchange.topics import TopicGateway
 from common.exchange.venue import Venue
-from common.instant import NS_PER_MS, Instant, earliest
-from common.venues.kucoin.simulated.rows import Row, cancelled_qty, ms, order_name, side
+from common.instant import Instant, earliest
+from common.venues.families.kucoin.simulated.rows import Row, ms, side
+from common.venues.families.kucoin.simulated.websocket import BOOK_EVERY_NS, KucoinWebSocket
+from common.venues.kucoin.simulated.rows import order_name
 
-BOOK_EVERY_NS = 100 * NS_PER_MS
 BOOK_DEPTH = 5_000
 ORDERS, ORDERS_V2 = "/spotMarket/tradeOrders", "/spotMarket/tradeOrdersV2"
 BOOK = "/market/level2:"
 
 
-class KucoinWebSocket(TopicGateway):
+class KucoinSpotWebSocket(KucoinWebSocket):
     """An `OrderGateway` that nobody orders through: whoever came with a private token hears of the account's orders."""
 
     books = BOOK
@@ -43,38 +43,20 @@ class KucoinWebSocket(TopicGateway):
 
     # ---- orders
 
-    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
-        """Push what happened to the order. One that is full is told twice, by the match and by its end."""
-        if isinstance(change, Placed):
-            self._push_order(order, {"type": "received", "status": "new"}, now)
-        elif isinstance(change, Rested):
-            self._push_order(order, {"type": "open", "status": "open"}, now)
-        elif isinstance(change, Traded):
-            self._push_order(order, _match(change, order), now)
-            if order.ord_status == FILLED:
-                self._push_order(order, {"type": "filled", "status": "done"}, now)
-        elif isinstance(change, Amended):
-            self._push_order(order, {"type": "update", "status": "open"}, now)
-        elif isinstance(change, Closed):
-            self._push_order(order, {"type": "canceled", "status": "done"}, now)
+    def _order_name(self, order_id: int) -> str:
+        return order_name(order_id)
 
-    def _push_order(self, order: Order, happened: Row, now: Instant) -> None:
-        row: Row = {
-            "symbol": order.symbol, "orderType": "market" if order.ord_type == MARKET else "limit",
-            "side": side(order.side), "orderId": order_name(order.order_id), "clientOid": order.cl_ord_id,
-            "orderTime": ms(order.stamp_ns), "size": digits(order.order_qty), "originSize": digits(order.order_qty),
-            "filledSize": digits(order.cum_qty), "remainSize": digits(order.leaves_qty),
-            "canceledSize": digits(cancelled_qty(order)), "ts": now.wall_ns, **happened,
-        }  # fmt: skip
-        row |= {} if order.price is None else {"price": digits(order.price)}
+    def _tell_order(self, order: Order, row: Row, now: Instant) -> None:
+        told = {**row, "orderTime": ms(order.stamp_ns), "originSize": digits(order.order_qty)}
+        told |= {} if order.price is None else {"price": digits(order.price)}
         # The first version of the topic has no status "new", and so not what has it.
         topics = {ORDERS_V2} if row["status"] == "new" else {ORDERS, ORDERS_V2}
-        self._push_private(order.account, topics, "orderChange", row, now)
+        self._push_private(order.account, topics, "orderChange", told, now)
 
     # ---- time and books
 
     def timer(self, now: Instant) -> None:
-        """See `TopicGateway`; and let a dead man's switch fire."""
+        """See `KucoinWebSocket`; and let a dead man's switch fire."""
         super().timer(now)
         self._switch.fire(now)
 
@@ -105,14 +87,4 @@ def _trade(trade: Traded) -> Row:
         "symbol": trade.symbol, "tradeId": str(trade.trade_id), "price": digits(trade.px),
         "size": digits(trade.qty), "side": side(trade.taker_side), "time": str(trade.stamp_ns), "type": "match",
         "makerOrderId": order_name(trade.maker_id), "takerOrderId": order_name(trade.taker_id),
-    }  # fmt: skip
-
-
-def _match(trade: Traded, order: Order) -> Row:
-    """A match: of a maker's order the status is open, of a taker's match."""
-    is_maker = trade.maker_id == order.order_id
-    return {
-        "type": "match", "status": "open" if is_maker else "match", "tradeId": str(trade.trade_id),
-        "matchPrice": digits(trade.px), "matchSize": digits(trade.qty), "liquidity": "maker" if is_maker else "taker",
-        "feeType": "makerFee" if is_maker else "takerFee",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from common.exchange.book import Book, BookSide
 from common.exchange.numbers import digits
 from common.exchange.order import BUY, SELL, ZERO
-from common.venues.kucoinfutures.simulated.rows import side
+from common.venues.families.kucoin.simulated.rows import side
 
 DEPTH = 5_000
 Levels = dict[Decimal, Decimal]

@@ -13,11 +13,9 @@ import msgspec
 from common.exchange.engine import Refusal
 from common.exchange.history import ClosedOrder, TradeRow
 from common.exchange.numbers import digits
-from common.exchange.order import BUY, CANCELED, IMMEDIATE_OR_CANCEL, MARKET, ZERO, Order
+from common.exchange.order import IMMEDIATE_OR_CANCEL, MARKET, ZERO, Order
 from common.exchange.settings import Instrument
-from common.instant import NS_PER_MS
-
-Row = dict[str, object]
+from common.venues.families.kucoin.simulated.rows import Row, cancelled_qty, ms, side
 
 PARAMETER = "100001"
 CODES = {
@@ -46,24 +44,9 @@ def code_of(refusal: Refusal) -> str:
     return CODES.get(refusal, PARAMETER)
 
 
-def ms(stamp_ns: int) -> int:
-    """Unix milliseconds."""
-    return stamp_ns // NS_PER_MS
-
-
-def side(code: str) -> str:
-    """Side(54) in the venue's word."""
-    return "buy" if code == BUY else "sell"
-
-
 def number(value: Decimal) -> msgspec.Raw:
     """A number of JSON, with every digit of it."""
     return msgspec.Raw(digits(value).encode())
-
-
-def cancelled_qty(order: Order | ClosedOrder) -> Decimal:
-    """What of an order was cancelled."""
-    return order.terms.order_qty - order.cum_qty if order.ord_status == CANCELED else ZERO
 
 
 def order_row(order: Order | ClosedOrder, i: Instrument) -> Row:

@@ -4,21 +4,21 @@ Source: KuCoin documentation as stored 2025-11-29, futures trading, order and po
 CCXT 4.5 reads them. No push of an order has a number, and none tells what a fill has cost.
 """
 
-from common.exchange.changes import Amended, Change, Closed, Rested, Traded
+from common.exchange.changes import Change, Placed, Traded
 from common.exchange.numbers import digits
-from common.exchange.order import FILLED, MARKET, ZERO, Asked, Order
+from common.exchange.order import ZERO, Asked, Order
 from common.exchange.tokens import Tokens
-from common.exchange.topics import TopicGateway
 from common.exchange.venue import Venue
-from common.instant import NS_PER_MS, Instant, earliest
+from common.instant import Instant, earliest
+from common.venues.families.kucoin.simulated.rows import Row, ms, side
+from common.venues.families.kucoin.simulated.websocket import BOOK_EVERY_NS, KucoinWebSocket
 from common.venues.kucoinfutures.simulated.levels import ToldLevels
-from common.venues.kucoinfutures.simulated.rows import Row, cancelled_qty, ms, order_name, position_row, side
+from common.venues.kucoinfutures.simulated.rows import order_name, position_row
 
-BOOK_EVERY_NS = 100 * NS_PER_MS
 ORDERS, POSITION, POSITIONS = "/contractMarket/tradeOrders", "/contract/position", "/contract/positionAll"
 
 
-class KucoinFuturesWebSocket(TopicGateway):
+class KucoinFuturesWebSocket(KucoinWebSocket):
     """An `OrderGateway` that nobody orders through: whoever came with a private token hears of the account's orders and
     positions."""
 
@@ -47,31 +47,25 @@ class KucoinFuturesWebSocket(TopicGateway):
     # ---- orders and positions
 
     def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
-        """Push what happened to the order, and a trade's position. An order that is full is told twice, by the match
-        and by its end."""
-        if isinstance(change, Rested):
-            self._push_order(order, {"type": "open", "status": "open", "liquidity": "maker"}, now)
-        elif isinstance(change, Traded):
-            self._push_order(order, _match(change, order), now)
-            if order.ord_status == FILLED:
-                self._push_order(order, {"type": "filled", "status": "done"}, now)
+        """See `KucoinWebSocket`; and a trade's position. That an order was taken in is not told."""
+        if isinstance(change, Placed):
+            return
+        super().report(change, order, now, asked)
+        if isinstance(change, Traded):
             self._push_position(order.account, order.symbol, now)
-        elif isinstance(change, Amended):
-            self._push_order(order, {"type": "update", "status": "open"}, now)
-        elif isinstance(change, Closed):
-            self._push_order(order, {"type": "canceled", "status": "done"}, now)
 
-    def _push_order(self, order: Order, happened: Row, now: Instant) -> None:
-        row: Row = {
-            "symbol": order.symbol, "orderType": "market" if order.ord_type == MARKET else "limit",
-            "side": side(order.side), "orderId": order_name(order.order_id), "clientOid": order.cl_ord_id,
-            "orderTime": order.stamp_ns, "size": digits(order.order_qty), "filledSize": digits(order.cum_qty),
-            "remainSize": digits(order.leaves_qty), "canceledSize": digits(cancelled_qty(order)),
-            "price": "0" if order.price is None else digits(order.price), "marginMode": "CROSS",
-            "positionSide": "BOTH", "tradeType": "trade", "ts": now.wall_ns, **happened,
+    def _order_name(self, order_id: int) -> str:
+        return order_name(order_id)
+
+    def _tell_order(self, order: Order, row: Row, now: Instant) -> None:
+        told = {
+            **row, "orderTime": order.stamp_ns, "price": "0" if order.price is None else digits(order.price),
+            "marginMode": "CROSS", "positionSide": "BOTH", "tradeType": "trade",
         }  # fmt: skip
-        self._push_private(order.account, {ORDERS}, "orderChange", row, now)
-        self._push_private(order.account, {f"{ORDERS}:{order.symbol}"}, "symbolOrderChange", row, now)
+        if row["type"] == "open":
+            told["liquidity"] = "maker"
+        self._push_private(order.account, {ORDERS}, "orderChange", told, now)
+        self._push_private(order.account, {f"{ORDERS}:{order.symbol}"}, "symbolOrderChange", told, now)
 
     def _push_position(self, account: str, symbol: str, now: Instant) -> None:
         state, engine = self._venue.state, self._venue.engine
@@ -113,14 +107,4 @@ def _trade(trade: Traded) -> Row:
         "symbol": trade.symbol, "sequence": trade.trade_id, "side": side(trade.taker_side), "size": int(trade.qty),
         "price": digits(trade.px), "takerOrderId": order_name(trade.taker_id),
         "makerOrderId": order_name(trade.maker_id), "tradeId": str(trade.trade_id), "ts": trade.stamp_ns,
-    }  # fmt: skip
-
-
-def _match(trade: Traded, order: Order) -> Row:
-    """A match: of a maker's order the status is open, of a taker's match."""
-    is_maker = trade.maker_id == order.order_id
-    return {
-        "type": "match", "status": "open" if is_maker else "match", "tradeId": str(trade.trade_id),
-        "matchPrice": digits(trade.px), "matchSize": digits(trade.qty), "liquidity": "maker" if is_maker else "taker",
-        "feeType": "makerFee" if is_maker else "takerFee",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from wsproto.events import Request, TextMessage
 
 from common.messages import ControlRequest
 from common.venues.backend import FillFact, HttpCall, OrderFact, Push, Verdict
-from common.venues.kucoin.backend import SPAN_MS
+from common.venues.families.kucoin.backend import SPAN_MS
 from common.venues.kucoin.simulated.websocket import BOOK
 from tests.common.venues.kucoin.rig import OTHER_SYMBOL, SYMBOL, RawClient, backend, kucoin_rig
 from tests.services.bridge.rig import FixClient, Rig, words

@@ -8,7 +8,8 @@ import pytest
 
 from common.exchange.order import BUY, LIMIT, Terms
 from common.venues.backend import ContractBackend, FillFact, HttpCall, OrderFact, Push, Verdict
-from common.venues.kucoinfutures.backend import RECENT_ROWS, SPAN_MS, STAMP_NS
+from common.venues.families.kucoin.backend import SPAN_MS
+from common.venues.kucoinfutures.backend import RECENT_ROWS, STAMP_NS
 from common.venues.kucoinfutures.simulated.rest import KucoinFuturesRestApi
 from tests.common.venues.kucoinfutures.rig import (
     CONTRACT,

@@ -1,0 +1,1 @@
+"""What the markets of KuCoin have in common."""

@@ -1,0 +1,1 @@
+"""What the simulated markets of KuCoin have in common."""
