@@ -473,6 +473,19 @@ class Engine:
         self._trade(maker, self.state.orders[order_id], qty, now, asked)
         self._wake(maker.symbol, now)
 
+    def move_to(self, symbol: str, price: Decimal, now: Instant) -> None:
+        """Let the background trade at `price`, and take whatever rests before it."""
+        side, other = (BUY, SELL) if price >= self.last_px(symbol) else (SELL, BUY)
+        least = self.state.instruments[symbol].min_qty
+        self.place(Terms("", "", "", symbol, other, LIMIT, least, price), now)
+        qty = ZERO
+        for level in self.state.books[symbol].opposite(side).walk():
+            if level.price > price if side == BUY else level.price < price:
+                break
+            qty += sum((maker.leaves_qty for maker in level.orders.values()), ZERO)
+        if qty:
+            self.place(Terms("", "", "", symbol, side, LIMIT, qty, price, IMMEDIATE_OR_CANCEL), now)
+
     def correct(self, row: TradeRow, qty: Decimal, px: Decimal, now: Instant) -> Corrected:
         """Take one side of a trade back, with `qty` 0, or give it another quantity, not above the former, and price."""
         fee = ZERO

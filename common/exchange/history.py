@@ -53,7 +53,8 @@ class TradeRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def closed_order(order: Order) -> ClosedOrder:
     """An order as the history keeps it; also the form in which an open one is looked at."""
     return ClosedOrder(
-        order.order_id, order.terms, order.cum_qty, order.cum_quote, PENDING_NEW if order.waits else order.ord_status,
+        order.order_id, order.terms, order.cum_qty, order.cum_quote,
+        PENDING_NEW if order.is_open and order.waits else order.ord_status,
         order.stamp_ns, order.updated_ns, order.former_names,
     )  # fmt: skip
 

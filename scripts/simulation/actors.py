@@ -37,8 +37,10 @@ from common.orders.snapshots import load_books
 from common.soundness import SoundDoor
 from common.strategy.strategy import Market as SdkMarket
 from common.venues.registry import find_dialect, find_profile
+from common.venues.venue import Feature
 from scripts.simulation.desk import Desk, Watch
 from scripts.simulation.disk import Disk
+from scripts.simulation.drawn_terms import Market
 from scripts.simulation.keys import credentials_of, keys_of
 from scripts.simulation.plan import DESK, PROBE, TRADERS, TWIN, Plan
 from scripts.simulation.process import Binding, Process
@@ -53,7 +55,7 @@ from scripts.simulation.setting import (
 from scripts.simulation.snapshots import F, begun
 from scripts.simulation.tells_twice import TellsTwice
 from scripts.simulation.trader import LINK as TRADER_LINK
-from scripts.simulation.trader import UNWATCHED, Habits, Market, Trader
+from scripts.simulation.trader import UNWATCHED, Habits, Trader
 from scripts.simulation.witness import WatchedFiles
 from services.account.core import AccountCore, AccountSettings
 from services.exchange.configured import settings_of
@@ -374,13 +376,24 @@ def _desk(world: Stage) -> Actor:
         for symbol, price in config.simulated.prices.items()
     }
 
+    lists_at = frozenset(
+        name for name, config in world.config.venues.items()
+        if world.plan.version > 8 and find_profile(config.dialect).has(Feature.ORDER_LIST)
+    )  # fmt: skip
+
     def build(process: Process) -> Core:
         random = Random(f"{DESK} {process.life} {world.plan.seed}")
         desk = Desk(DESK, f"{DESK}-{process.life}", markets, prices, random, world)
         desk.hand.resting = world.calm
+        desk.hand.lists_at = lists_at
         return desk
 
     return Actor(DESK, (Binding("entry", "dealer", "entry", _entry_answer),), build)
+
+
+def _features(dialect: str) -> frozenset[Feature]:
+    profile = find_profile(dialect)
+    return frozenset(feature for feature in Feature if profile.has(feature))
 
 
 def _trader(world: Stage, name: str) -> Actor:
@@ -390,7 +403,8 @@ def _trader(world: Stage, name: str) -> Actor:
     share = temper.choice((40, 40, 10, 4))
     markets = [
         Market(venue, symbol, config.simulated.prices[symbol], instrument.tick_size, instrument.lot_size,
-               world.config.stack.risk.symbols[symbol].position_limit / share, not instrument.contract.is_spot)
+               world.config.stack.risk.symbols[symbol].position_limit / share, not instrument.contract.is_spot,
+               _features(config.dialect))
         for venue, config in world.config.venues.items()
         if config.simulated is not None
         for symbol, instrument in config.instruments.items()
@@ -399,6 +413,7 @@ def _trader(world: Stage, name: str) -> Actor:
         plan.pause_ns, temper.choice((0.1, 0.3, 0.6)), temper.choice((0.0, 0.05, 0.2)), temper.choice((0.0, 0.03)),
         temper.choice((0.0, 0.15, 0.4)), temper.choice((0.1, 0.2, 0.3)), temper.choice((0.0, 0.02, 0.1)),
         0.3 if plan.version > 3 else 0.0, 0.3 if plan.version > 5 else 0.0, plan.version > 6,
+        0.4 if plan.version > 8 else 0.0, 0.45 if plan.version > 8 else 0.0,
     )  # fmt: skip
 
     def build(process: Process) -> Core:

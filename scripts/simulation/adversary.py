@@ -591,6 +591,15 @@ def _correction(world: World, target: str, random: Random) -> None:
     world.ask(target, "correct", terms)
 
 
+def _price_jump(world: World, target: str, random: Random) -> None:
+    config = world.config.venues[target.partition("@")[2]]
+    assert config.simulated is not None
+    symbol = random.choice(sorted(config.instruments))
+    start, tick_size = config.simulated.prices[symbol], config.instruments[symbol].tick_size
+    price = start * (1000 + random.choice((-5, -2, -1, 1, 2, 5))) // 1000 // tick_size * tick_size
+    world.ask(target, "move", {"symbol": symbol, "price": f"{price:f}"})
+
+
 def _bare_fills(world: World, target: str, random: Random) -> None:
     """Of our own orders only: of somebody else's nobody could say what they fill."""
     terms = {"kind": "bare", "scope": "fix", "count": random.randrange(1, 9), "text": STRANGER}
@@ -652,6 +661,7 @@ _STRIKES: dict[str, Callable[[World, str, Random], None]] = {
     "stranger": strangers.trade,
     "self-trade": _self_trade,
     "correction": _correction,
+    "price-jump": _price_jump,
     "bare-fills": _bare_fills,
     "crossed": _crossed,
     "gap-fill-alone": _inflict("skip", 4),

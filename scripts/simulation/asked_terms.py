@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from common.config import Config
+from common.exchange.order import Terms as TrueTerms
 from common.instant import NS_PER_MS
 from common.messages import NewOrderRequest, Terms
 from common.strategy.strategy import StrategyCore
@@ -76,7 +77,7 @@ class AskedTerms:
         true = _compared_true(order, by_market=by_market)
         if true not in [_compared(terms, by_market=by_market) for terms in asked]:
             raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
-        if order.terms.take_profit not in [terms.take_profit for terms in asked]:
+        if _takes_profit(order.terms) not in [_takes_profit(terms) for terms in asked]:
             self.taken_otherwise.add(name)
 
     def _check_bounds(self, venue: str, order: TrueOrder) -> None:
@@ -98,8 +99,13 @@ def _compared(terms: Terms, *, by_market: bool) -> Compared:
         terms.side, terms.ord_type, None if terms.cash_order_qty is not None else terms.order_qty, terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.is_post_only, terms.is_reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_order_qty,
-        terms.take_profit and not by_market, terms.peg_price_type, terms.peg_offset,
+        _takes_profit(terms) and not by_market, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip
+
+
+def _takes_profit(terms: Terms | TrueTerms) -> bool:
+    """Whether it waits for a better price. One that follows the market from the start waits for none."""
+    return terms.take_profit and terms.stop_px is not None
 
 
 def _compared_true(order: TrueOrder, *, by_market: bool) -> Compared:
@@ -109,5 +115,5 @@ def _compared_true(order: TrueOrder, *, by_market: bool) -> Compared:
         None if terms.is_pegged else terms.price,
         STAYS if terms.ord_type == MARKET else terms.time_in_force, terms.post_only, terms.reduce_only,
         terms.stop_px, terms.expire_ns // FINEST_NS, terms.display_qty, terms.cash_qty,
-        terms.take_profit and not by_market, terms.peg_price_type, terms.peg_offset,
+        _takes_profit(terms) and not by_market, terms.peg_price_type, terms.peg_offset,
     )  # fmt: skip

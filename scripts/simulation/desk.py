@@ -14,10 +14,12 @@ from common.instant import NS_PER_MS, Instant
 from common.messages import OrderEvent, WelcomeComplete
 from common.strategy.entry import Entry
 from common.strategy.strategy import Market, Setting, Strategy, StrategyCore
+from common.strategy.terms import terms_of
 from scripts.simulation.setting import small_qty
 
 MOST_OPEN = 6
 SHARE_OF_CANCELS: Final = 0.3
+SHARE_OF_LISTS: Final = 0.3
 
 
 class Watch(Protocol):
@@ -41,6 +43,7 @@ class Hand(Strategy):
         self.random = Random(0)
         self.prices: dict[tuple[str, str], Decimal] = {}
         self.resting = False
+        self.lists_at: frozenset[str] = frozenset()
         self.fills: list[OrderEvent] = []
 
     def on_fill(self, fill: OrderEvent) -> None:
@@ -65,10 +68,23 @@ class Hand(Strategy):
         # Some orders meet others at once: a book without fills moves no position.
         away = self.random.randrange(-2, 40) * market.tick_size
         qty = small_qty(market, price)
+        if market.venue in self.lists_at and self.random.random() < SHARE_OF_LISTS:
+            self._give_list(market, price, away, qty)
+            return
         if self.random.random() < 0.5:
             self.buy(market.venue, market.symbol, qty, price - away)
         else:
             self.sell(market.venue, market.symbol, qty, price + away)
+
+
+    def _give_list(self, market: Market, price: Decimal, away: Decimal, qty: Decimal) -> None:
+        """Its position is closed above or below, once it is there or as soon as it is bought."""
+        above, below = price + 40 * market.tick_size, price - 40 * market.tick_size
+        pair = terms_of("2", qty, above, post_only=True), terms_of("2", qty, stop_px=below)
+        if self.random.random() < 0.5:
+            self.one_cancels_other(market.venue, market.symbol, *pair)
+        else:
+            self.one_triggers_other(market.venue, market.symbol, terms_of("1", qty, price - away), *pair)
 
 
 class Desk(StrategyCore):

@@ -12,6 +12,10 @@ RESENDING = ("generic", "kraken")
 """Those whose numbers persist, and which ask for what they have missed."""
 
 WITHOUT_REST = ("generic",)
+WITH_LISTS = ("binance",)
+"""Those that have order lists, of which one is there in half of the plans since the ninth version."""
+
+SHARE_WITH_LISTS = 0.5
 SHARES_OF_ONE_VENUE, SHARES_OF_THREE = 0.2, 0.1
 """How many of the plans since the seventh version run so many venues; the others run two."""
 
@@ -210,6 +214,10 @@ SINCE_THIRD: dict[str, FaultKind] = {
         " watched over, and what rests of one of them is cancelled when it is gone.",
         0.35, 300, TRADERS, since=8,
     ),
+    "price-jump": FaultKind(
+        "Somebody takes all that rests in a book up to a price, and trades there; the market comes back afterwards.",
+        0.6, 60, since=9, roles=_EXCHANGE,
+    ),
 }  # fmt: skip
 """What a plan of the first two versions never draws."""
 
@@ -221,8 +229,12 @@ VERSION = 8
 Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
 orders, market orders for an amount of the quote asset, and orders that are good till a date; the seventh draws which
 venues there are, where the others have FORMER_VENUES, and has reduce-only orders for contracts. The eighth has a kind
-of fault more, and strategies that are watched over.
+of fault more, and strategies that are watched over. In the ninth strategies send order lists and take-profit, trailing
+and pegged orders to the venues that have them, and it has a kind of fault more, which triggers these.
 """
+
+NEWEST = 9
+"""The last version that can be drawn."""
 
 PLANTED_VERSION = 3
 """Of the plans in which most planted bugs are looked for: how many seeds that takes was counted in these."""
@@ -295,7 +307,7 @@ def plan(
     seed: int, steps: int, without: Sequence[str] = (), only: frozenset[int] | None = None, version: int = VERSION
 ) -> Plan:
     """What a seed does in `steps` steps. `without` names kinds to leave out, `only` the numbers of faults to keep."""
-    random, roles = Random(f"plan {seed}"), Roles(_venues(seed) if version > 6 else FORMER_VENUES)
+    random, roles = Random(f"plan {seed}"), Roles(_venues(seed, version) if version > 6 else FORMER_VENUES)
     known = [kind for kind in WEIGHTS if version > 1 or kind not in SINCE_SECOND]
     kinds = [kind for kind in known if random.random() < 0.4] or ["kill"]
     mean_gap = random.choice((60, 120, 250, 500))
@@ -304,6 +316,9 @@ def plan(
     slow = version > 1 and random.random() < SLOW_SHARE
     if slow:
         pause_ms = random.choice(SLOW_PAUSES_MS)
+    elif version > 8:
+        # What waits for the market needs more of it to trade at all.
+        pause_ms = max(pause_ms // 3, 5)
     faults: list[Fault] = []
     step = random.randrange(30, 300)
     while step < steps:
@@ -320,12 +335,14 @@ def plan(
     return Plan(seed, steps, tuple(kept), traders, pause_ms * 1_000_000, version, slow, drawn, roles.venues)
 
 
-def _venues(seed: int) -> tuple[str, ...]:
+def _venues(seed: int, version: int) -> tuple[str, ...]:
     """In the order of VENUES."""
     random = Random(f"venues {seed}")
     draw = random.random()
     count = 1 if draw < SHARES_OF_ONE_VENUE else 3 if draw > 1 - SHARES_OF_THREE else 2
     drawn = random.sample(VENUES, count)
+    if version > 8 and set(WITH_LISTS).isdisjoint(drawn) and random.random() < SHARE_WITH_LISTS:
+        drawn[0] = random.choice(WITH_LISTS)
     return tuple(venue for venue in VENUES if venue in drawn)
 
 

@@ -53,6 +53,7 @@ from common.orders.words import DONE_FOR_DAY
 from common.orders.worst import NO_STRANGER, NOTHING
 from common.venues.dialect import BadReport
 from common.venues.reading import Notes
+from scripts.simulation import planted_lists as lists
 from scripts.simulation import planted_takeovers as takeovers
 from scripts.simulation.plan import PLANTED_VERSION
 from services.account.core import AccountCore
@@ -923,6 +924,15 @@ BUGS: dict[str, Bug] = {
     "resume-past-term-s-end": Bug(
         "A client resumes from a place that only the lost end of a former host's log had.",
         takeovers.RESUME_PAST_END, 60, takeover=True,
+    ),
+    "rivals-stay": Bug(
+        "What the venue ends since another order of its list trades stays open with us.", lists.RIVALS_STAY, 20, 9,
+    ),
+    "pair-counts-once": Bug(
+        "Risk counts of an order list at worst what its first order may do.", lists.PAIR_COUNTS_ONCE, 20, 9,
+    ),
+    "list-reserves-one": Bug(
+        "Risk reserves for the first order of a list, and nothing for the others.", lists.LIST_RESERVES_ONE, 10, 9,
     ),
 }  # fmt: skip
 """Every planted bug by its name."""

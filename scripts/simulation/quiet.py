@@ -5,6 +5,7 @@ from functools import partial
 from random import Random
 
 from common.actor.snapshots import Foldable
+from common.exchange.engine import Cause
 from common.instant import NS_PER_MS, NS_PER_S
 from common.messages import (
     CancelAllRequest,
@@ -53,6 +54,9 @@ FAR_NS = 600 * NS_PER_MS
 AT_ONCE_NS = 100 * NS_PER_MS
 FAR_VENUE = "generic"
 """Whose way is long in the check of that: it answers mass cancels, and asks who is quiet whether he lives."""
+
+CANCELLED_BY_US = frozenset({Cause.USER, Cause.MASS_CANCEL, Cause.DISCONNECTED})
+"""Of an order at an exchange: what ended it, where that was no trade and no rule of the exchange."""
 
 FLOOD = 250
 """TestRequest(1) in one burst, more than a whole window allows us to send."""
@@ -373,13 +377,17 @@ class _Gone:
             world.run_for(SILENT_AFTER_NS + CANCELLED_WITHIN_NS)
         for name, orders in before.items():
             goes = name == self._victim and self._vigil(name).cancels
-            lost = [] if goes else [order for order in orders if order not in self._open(name)]
+            lost = [] if goes else [order for order in orders if self._is_cancelled(order)]
             if lost:
                 raise Violation("left-is-left", f"{self._victim} is gone, and of {name} these are: {lost}")
         world.holds_down.discard(self._victim)
         victim.wake()
         victim.start()
         wait(world, TRADE_WITHIN_NS, "alive-again", self._all_begun, lambda: "a strategy has no welcome")
+
+    def _is_cancelled(self, leg: tuple[str, str]) -> bool:
+        """Whether somebody cancelled it: it may be filled as well, or meet an order of ours that the market wakes."""
+        return self._world.checkers.true_orders[leg].cause in CANCELLED_BY_US
 
     def _vigil(self, name: str) -> Vigil:
         return self._world.plan.vigils[name.partition("@")[2]]

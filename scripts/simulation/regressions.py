@@ -397,4 +397,10 @@ REGRESSIONS = (
         "The end of a halt was confirmed, and risk died before its record was durable: the next life held on to it,"
         " and nobody asked again. What a person has done is confirmed once the log has it.",
     ),
+    Regression(
+        Case(11, 2000, version=9), "books-agree",
+        "The simulated exchange's: an order of a list that was cancelled before it was placed was shown over REST as"
+        " pending for ever. In the same run the checker told a trailing stop from a trailing take-profit order where"
+        " nothing on the wire does.",
+    ),
 )

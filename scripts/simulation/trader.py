@@ -38,6 +38,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
 )
+from scripts.simulation.drawn_terms import Market, draw_follower, draw_list
 from scripts.simulation.invariants import Violation
 from scripts.simulation.plan import Vigil
 
@@ -90,21 +91,10 @@ class ToldFills:
         return self._sums.get(number)
 
 
-class Market(NamedTuple):
-    """What a trader knows of a symbol: where it trades, in which steps, and whether quantities are contracts."""
-
-    venue: str
-    symbol: str
-    price: Decimal
-    tick_size: Decimal
-    lot_size: Decimal
-    usual_qty: Decimal
-    in_contracts: bool = False
-
-
 class Habits(NamedTuple):
     """How a trader behaves: the mean time between two commands, and how often each odd thing is done; `anywhere`: what
-    it does to a venue or a symbol it does to any, and it has reduce-only orders for contracts."""
+    it does to a venue or a symbol it does to any, and it has reduce-only orders for contracts. `list_share` is of order
+    lists, `follower_share` of orders that wait for the market, follow it, or have their price from it."""
 
     pause_ns: int
     crossing_share: float
@@ -116,6 +106,8 @@ class Habits(NamedTuple):
     stop_share: float = 0.0
     further_share: float = 0.0
     anywhere: bool = False
+    list_share: float = 0.0
+    follower_share: float = 0.0
 
 
 class Trader(Core):
@@ -214,11 +206,13 @@ class Trader(Core):
 
     def ask(self, request: ClientRequest) -> int:
         """Send a new command under the next number; returns the number."""
-        self.number += 1
-        numbered = msgspec.structs.replace(request, epoch=self.epoch, number=self.number)
-        self.unanswered[self.number] = numbered
+        number = self.number + 1
+        # The other orders of a list have the numbers behind its own.
+        self.number = number + (len(request.further) if isinstance(request, NewOrderRequest) else 0)
+        numbered = msgspec.structs.replace(request, epoch=self.epoch, number=number)
+        self.unanswered[number] = numbered
         self.effects.append(Send(LINK, numbered))
-        return self.number
+        return number
 
     def query(self, what: str, token: int) -> None:
         """Ask for what orders knows; `answers` will hold it under `token`."""
@@ -267,7 +261,13 @@ class Trader(Core):
             elif draw < habits.repeat_share + habits.amend_share + habits.cancel_share:
                 self._cancel()
             else:
-                self.ask(self._new(now))
+                self._give(self._new(now))
+
+    def _give(self, request: NewOrderRequest) -> None:
+        """Send it; of a list one order is now and then cancelled while its message is under way."""
+        number = self.ask(request)
+        if request.further and self._random.random() < 0.2:
+            self.ask(CancelRequest(0, 0, number + self._random.randrange(1 + len(request.further))))
 
     def _new(self, now: Instant) -> NewOrderRequest:
         random, habits = self._random, self._habits
@@ -294,6 +294,14 @@ class Trader(Core):
                     venue = "nowhere"
         elif away <= 0 and random.random() < 0.2:
             return NewOrderRequest(0, 0, venue, symbol, Terms(side, "1", qty, None, "3"))
+        if habits.list_share and random.random() < habits.list_share:
+            drawn = draw_list(random, market, side, qty)
+            if drawn is not None:
+                return msgspec.structs.replace(drawn, venue=venue, symbol=symbol)
+        if habits.follower_share and random.random() < habits.follower_share:
+            follower = draw_follower(random, market, side, qty)
+            if follower is not None:
+                return NewOrderRequest(0, 0, venue, symbol, follower)
         if habits.stop_share and random.random() < habits.stop_share:
             return NewOrderRequest(0, 0, venue, symbol, self._stop(market, side, qty))
         if habits.further_share and random.random() < habits.further_share:

@@ -34,8 +34,8 @@ class TrueOrder:
     """An order on our account as the exchange has it. Not `is_ours` is one that somebody else placed there."""
 
     __slots__ = (
-        "base_fees", "cl_ord_ids", "cum_qty", "fees", "inverse_value", "is_ours", "open", "ord_status", "order_id",
-        "order_qty", "price", "side", "symbol", "taken_back", "terms", "trades", "value",
+        "base_fees", "cause", "cl_ord_ids", "cum_qty", "fees", "inverse_value", "is_ours", "open", "ord_status",
+        "order_id", "order_qty", "price", "side", "symbol", "taken_back", "terms", "trades", "value",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms) -> None:
@@ -64,6 +64,9 @@ class TrueOrder:
         """What busts and corrections have taken off the filled quantity."""
 
         self.ord_status = "0"
+        self.cause = ""
+        """Why the exchange closed it without its being filled."""
+
         self.trades: dict[int, Decimal] = {}
         self.open = True
         self.is_ours = not terms.cl_ord_id.startswith(STRANGER)
@@ -169,7 +172,7 @@ class Truth:
             case Closed():
                 order = self.orders.get(change.order_id)
                 if order is not None:
-                    order.ord_status = change.ord_status
+                    order.ord_status, order.cause = change.ord_status, change.cause
                     self._close(order)
             case Amended():
                 order = self.orders.get(change.order_id)

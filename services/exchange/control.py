@@ -82,6 +82,13 @@ class PlaceArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
     price: str = ""
 
 
+class MoveArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a symbol is to trade."""
+
+    symbol: str = ""
+    price: str = ""
+
+
 class CancelArguments(OfAccount, frozen=True, forbid_unknown_fields=True):
     """An open order."""
 
@@ -119,6 +126,7 @@ class Control:
             "fault": _act(FaultArguments, self._fault),
             "order": _act(OrderArguments, self._order),
             "place": _act(PlaceArguments, self._place),
+            "move": _act(MoveArguments, self._move),
             "cancel": _act(CancelArguments, self._cancel),
             "correct": _act(CorrectArguments, self._correct),
         }
@@ -187,6 +195,16 @@ class Control:
         if refusal is not None:
             raise Cannot(refusal.value)
         return {"order": self._row(self._venue.engine.place(terms, now))}
+
+    def _move(self, asked: MoveArguments, now: Instant) -> Detail:
+        """The market goes to `price` at once: somebody takes all that rests before it in `symbol`, and trades there."""
+        instrument, price = self._venue.state.instruments.get(asked.symbol), _number("price", asked.price)
+        if instrument is None:
+            raise Cannot(f"no symbol {asked.symbol!r}: there is {', '.join(self._venue.state.books)}")
+        if not 0 < price <= instrument.max_price or price % instrument.tick_size:
+            raise Cannot(f"`price` is a multiple of {instrument.tick_size:f} above 0, at most {instrument.max_price:f}")
+        self._venue.engine.move_to(asked.symbol, price, now)
+        return {"last_px": _text(self._venue.engine.last_px(asked.symbol))}
 
     def _cancel(self, asked: CancelArguments, now: Instant) -> Detail:
         """The same screen's cancel of an open order, by `cl_ord_id`."""

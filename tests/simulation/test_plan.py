@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from scripts.simulation.plan import FORMER_VENUES, SINCE_THIRD, VENUES, WEIGHTS, FaultKind, Plan, plan
+from scripts.simulation.plan import FORMER_VENUES, SINCE_THIRD, VENUES, WEIGHTS, WITH_LISTS, FaultKind, Plan, plan
 
 NEW = FaultKind("A fault of a kind that is added.", share=1.0, gap=100, targets=("here", "there"))
 
@@ -54,3 +54,17 @@ def test_since_the_seventh_version_a_seed_draws_its_venues_and_aims_at_no_other(
         others = set(VENUES).difference(each.venues)
         assert not others.intersection(fault.target.rpartition("@")[2] for fault in each.faults)
     assert {plan(seed, 2000, version=6).venues for seed in range(20)} == {FORMER_VENUES}
+
+
+def test_the_ninth_version_has_every_fault_of_the_eighth_and_runs_venues_with_lists_more_often() -> None:
+    eighth = [plan(seed, 2000, version=8) for seed in range(60)]
+    ninth = [plan(seed, 2000, version=9) for seed in range(60)]
+    for before, after in zip(eighth, ninth, strict=True):
+        if before.venues == after.venues:
+            faults = [tuple(fault)[1:] for fault in after.faults if fault.kind != "price-jump"]
+            assert faults == [tuple(fault)[1:] for fault in before.faults]
+        assert (after.traders, after.slow) == (before.traders, before.slow)
+    assert not any("price-jump" in each.kinds for each in eighth)
+    assert sum("price-jump" in each.kinds for each in ninth) > 20
+    with_lists = [sum(not set(WITH_LISTS).isdisjoint(each.venues) for each in plans) for plans in (eighth, ninth)]
+    assert with_lists[0] < 35 < with_lists[1] < 55

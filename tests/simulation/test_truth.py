@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.contracts import Contract, InstrumentKind
-from common.exchange.changes import RECORD_KIND, Corrected, Listed, Placed, Traded, encode_changes
+from common.exchange.changes import RECORD_KIND, Closed, Corrected, Listed, Placed, Traded, encode_changes
 from common.exchange.order import Terms
 from common.exchange.settings import Instrument
 from common.journal.frames import Record
@@ -54,3 +54,9 @@ def test_a_fee_is_less_of_what_was_bought_only_where_it_is_taken_in_that(fields:
     # The fill is taken back whole.
     learn(truth, Corrected(1, 4, 3, "desk", "S", "1", 1, Decimal(5), ONE, FEE, ZERO, ZERO, ZERO, 0))
     assert truth.position("S") == 0
+
+
+def test_what_ended_an_order_is_known() -> None:
+    truth = Truth("venue", "desk", Nobody())
+    learn(truth, Placed(1, 1, Terms("desk", "", "n", "S", "1", "2", Decimal(5), ONE), 0), Closed(1, 2, "C", 0, "rival"))
+    assert (truth.orders[1].ord_status, truth.orders[1].cause, truth.orders[1].open) == ("C", "rival", False)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.exchange.changes import decode_changes, encode_changes
 from common.exchange.engine import Engine, Refusal
+from common.exchange.history import closed_order
 from common.exchange.order import BUY, SELL, STOP, Order, Terms
 from common.exchange.state import State
 from tests.common.exchange.harness import at, make_engine, placed, terms
@@ -92,6 +93,15 @@ def test_a_pending_order_is_placed_once_the_first_one_is_filled() -> None:
     assert then.waits
     engine.take_from(first, D(1), at())
     assert not then.waits and then.resting and locked(engine, "BTC") == 2
+
+
+def test_a_pending_order_is_looked_at_as_pending_while_it_is_open_and_as_it_ended_afterwards() -> None:
+    """Seed 111 of the ninth version: what was cancelled unreleased was shown as waiting for ever."""
+    engine = ready()
+    first, then = listed(engine, terms("first", BUY, "2", "99"), terms("then", SELL, "2", "105", pending=True))
+    assert [closed_order(each).ord_status for each in (first, then)] == ["0", "A"]
+    engine.cancel(first, at())
+    assert [closed_order(each).ord_status for each in (first, then)] == ["4", "4"]
 
 
 def test_a_pending_pair_is_placed_as_a_pair() -> None:
