@@ -143,7 +143,7 @@ def _said(event: OneEvent) -> str:
 def _what(payload: Payload | None) -> str:
     match payload:
         case Outbound(command=NewOrder() as command):
-            return f"order {command.strategy}/{command.number} sent to {command.venue}: {_deals(command)}"
+            return f"order {command.strategy}/{command.number} sent to {command.venue}: {deals_text(command)}"
         case Outbound(command=AmendOrder() as command):
             return f"amendment sent: {command.order_qty} at {command.price}"
         case Outbound(command=CancelOrder()):
@@ -169,7 +169,7 @@ def _what(payload: Payload | None) -> str:
         case Unanswered():
             return f"no answer of the venue for {payload.silent_ms} ms: not known from here on"
         case Refused():
-            deal = f": {_deals(payload.command)}" if isinstance(payload.command, NewOrder) else ""
+            deal = f": {deals_text(payload.command)}" if isinstance(payload.command, NewOrder) else ""
             return f"refused by {payload.by}, {payload.reason.value}{deal}"
         case Discrepancy():
             return f"differs from the venue's word: {payload.action}"
@@ -180,7 +180,7 @@ def _what(payload: Payload | None) -> str:
     return type(payload).__name__
 
 
-def _deals(command: NewOrder) -> str:
+def deals_text(command: NewOrder) -> str:
     """What is to be dealt, and for a list what else with it."""
     between = " or " if command.contingency == ONE_CANCELS_OTHER else ", then "
     first, *further = map(_deal, command.orders)

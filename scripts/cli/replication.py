@@ -1,4 +1,4 @@
-"""`fixring replication init|status|list|verify|takeovers`: the copy of the journal off the machine."""
+"""`fixring replication init|status|list|verify|evidence|takeovers`: the copy of the journal off the machine."""
 
 import random
 import tempfile
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 import orjson
 
 from common.actor.control import NoAnswer, NotRunning, Refused, ask
@@ -19,7 +20,7 @@ from common.replication.chain import Chain
 from common.replication.errors import Away, ReplicationError
 from common.replication.nats_stream import NatsStream, address_of
 from scripts.cli.errors import CommandError
-from scripts.cli.journal_parts import AS_JSON, progress
+from scripts.cli.journal_parts import AS_JSON, checked, progress
 
 
 @click.group()
@@ -168,6 +169,49 @@ def _check_same(chain: Chain, reader: Reader) -> None:
     if own != chain.end:
         text = f"message {chain.sequence}: up to record {chain.end.lsn} the journal does not hold what the stream does"
         raise CommandError(text, ExitStatus.INTEGRITY)
+
+
+@replication.command()
+@click.argument("kept_folder", metavar="KEPT", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--host", default="", help="Who wrote it, where the folder does not say so.")
+@click.option("--look", is_flag=True, help="Only show what would be brought in.")
+@AS_JSON
+@checked
+def evidence(kept_folder: Path, host: str, look: bool, as_json: bool) -> None:
+    """Bring in what a former host wrote beyond the copy: each frame that our books do not bear out, once.
+
+    KEPT is the folder that `standby` or `takeover` moved aside on the host that came back, or a copy of it; say it
+    where orders and the journal run. Nothing of it changes an order, a fill or a position: each difference goes into
+    the journal as a discrepancy, for a person to settle with the venue. Said again, what is in already is left out.
+    """
+    from scripts.journal.bring_in import Stopped, bring_in
+    from scripts.journal.kept import NotComparable, host_of
+
+    config = load()
+    if not kept_folder.is_dir():
+        raise CommandError(f"{kept_folder}: there is no such folder", ExitStatus.USAGE)
+    host = host or host_of(kept_folder)
+    if not host:
+        raise CommandError(f"{kept_folder} does not say who wrote it: name it with --host", ExitStatus.USAGE)
+    try:
+        done = bring_in(config, kept_folder, host, look=look)
+    except NotComparable as error:
+        raise CommandError(str(error), ExitStatus.INTEGRITY) from error
+    except NotRunning as error:
+        raise CommandError(str(error), ExitStatus.NOT_RUNNING) from error
+    except (NoAnswer, Refused, Stopped) as error:
+        raise CommandError(f"{error}; what is in stays, and is not brought in twice") from error
+    if as_json:
+        rows = [msgspec.to_builtins(row) for row in done.rows]
+        click.echo(orjson.dumps({"fork_lsn": done.fork_lsn, "new": rows, "before": done.before, "silent": done.silent}))
+        return
+    for row in done.rows:
+        click.echo(f"{row.account or '-'} {row.subject}: ours {row.ours}, theirs {row.theirs}; {row.frame}")
+    what = "would be brought in" if look else "brought in"
+    click.echo(
+        f"{kept_folder} parts from the log behind record {done.fork_lsn}: {len(done.rows)} differences {what}, "
+        f"{done.before} were in before; {done.silent} records had been told to nobody."
+    )
 
 
 @replication.command()

@@ -35,6 +35,7 @@ from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, checked, progress
 from scripts.cli.replication import opened_stream
 from scripts.cli.warming import Warming
+from scripts.journal.kept import EMERGENCY_FOLDER, HOST_FILE, LATCH
 from services.session.emergency import SUFFIX as EMERGENCY
 
 LOCK_NAME: Final = "standby"
@@ -225,8 +226,10 @@ def _followed(config: Config, identity: str, *, yes: bool = True) -> Iterator[Fo
 
 
 def _move_aside(config: Config, identity: str, *, yes: bool) -> None:
-    """A journal that this host wrote is kept whole, with the sessions' emergency files: what it holds beyond the copy
-    is evidence, and nothing is written over it. Raises CommandError."""
+    """A journal that this host wrote is kept whole, with the sessions' emergency files and what the latches say.
+
+    What it holds beyond the copy is evidence, and nothing is written over it. Raises CommandError.
+    """
     folder, files = config.journal_folder, OsFiles()
     try:
         reader = Reader(folder, files)
@@ -243,9 +246,15 @@ def _move_aside(config: Config, identity: str, *, yes: bool) -> None:
     if not yes:
         click.confirm("Move it there, and read the copy anew?", abort=True, err=True)
     folder.rename(kept)
+    (kept / HOST_FILE).write_text(f"{socket.gethostname()}\n", encoding="utf-8")
+    beside = kept / EMERGENCY_FOLDER
+    beside.mkdir(exist_ok=True)
     for path in sorted(config.emergency_folder.glob(f"*{EMERGENCY}")):
-        (kept / "emergency").mkdir(exist_ok=True)
-        shutil.move(path, kept / "emergency" / path.name)
+        shutil.move(path, beside / path.name)
+    for path in sorted(config.emergency_folder.glob(f"*{LATCH}")):
+        # It holds on this host as before: what a person pulled, nothing but a person takes off.
+        shutil.copy2(path, beside / path.name)
+    click.echo(f"Bring it in where the journal goes on: fixring replication evidence {kept}", err=True)
 
 
 def _kept_name(folder: Path, last_lsn: int) -> Path:

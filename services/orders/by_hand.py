@@ -16,6 +16,7 @@ from common.orders.books import Books
 from common.orders.fold import BASELINE, WRITER
 from common.orders.money import held_by
 from common.orders.numbers import is_plausible
+from services.orders.evidence import EvidenceArguments, HostEvidence
 from services.orders.reconciliation import Reconciliation
 from services.orders.watch import Watch
 
@@ -90,8 +91,9 @@ class OrdersByHand:
     """See the module. `acts` are what there is; what is done is in the journal before it has any effect."""
 
     def __init__(
-        self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation], watch: Watch
-    ) -> None:
+        self, core: Core, books: Books, appender: Appender, accounts: Mapping[str, Reconciliation], watch: Watch,
+        evidence: HostEvidence,
+    ) -> None:  # fmt: skip
         """`core` takes the questions to `accounts`, which are those that are asked, once orders is live."""
         self._core = core
         self._books = books
@@ -108,6 +110,7 @@ class OrdersByHand:
             "baseline": ControlAct(BaselineArguments, self._baseline),
             "book": ControlAct(BookArguments, self._book),
             JOURNAL_ACT: ControlAct(ActDone, self._journal_act),
+            "evidence": ControlAct(EvidenceArguments, evidence.bring_in),
             "restarting": ControlAct(RestartingArguments, self._restarting),
             "money": ControlAct(NoArguments, self._money),
         }

@@ -74,6 +74,7 @@ from services.orders.by_hand import OrdersByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
 from services.orders.clients import Clients, Life, StandingNames
 from services.orders.entry import Entry
+from services.orders.evidence import HostEvidence
 from services.orders.new_rules import FoldSummary, NewRules
 from services.orders.reconciliation import AccountChange, Reconciliation
 from services.orders.settings import OrdersSettings
@@ -136,7 +137,8 @@ class OrdersCore(FollowingCore):
         self._watch = watch = Watch(appender, books, cancels, settings.strategies)
         self._entry = Entry(parts, self._cancel_requests, routes, watch)
         self._accounts: dict[str, Reconciliation] = {}
-        by_hand = OrdersByHand(self, books, appender, self._accounts, watch)
+        self._evidence = HostEvidence(self, books, appender)
+        by_hand = OrdersByHand(self, books, appender, self._accounts, watch, self._evidence)
         self._by_hand = RecordedActs(self, WRITER, by_hand.acts, appender)
         self._events_from = 1 << 63
         self._stepped_boot_ns = 0
@@ -280,6 +282,8 @@ class OrdersCore(FollowingCore):
                 self._hash(record.lsn, now)
             if record.kind == Kind.STATE_HASH:
                 self._check_hash(record)
+            elif record.kind == Kind.DISCREPANCY:
+                self._evidence.hear_discrepancy(record)
             if compared_lsn:
                 if record.lsn == compared_lsn:
                     new_rules.compare()
@@ -314,6 +318,7 @@ class OrdersCore(FollowingCore):
 
     def _go_live(self, now: Instant) -> None:
         self._life.live = True
+        self._evidence.go_live(self.books.lsn)
         self.note("info", "live", lsn=self.books.lsn)
         self._new_rules.tell_differences(self, self._appender, now)
         for name, settings in self._settings.accounts.items():

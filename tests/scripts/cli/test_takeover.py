@@ -21,6 +21,7 @@ from common.orders.index_file import IndexFile, index_path
 from scripts.bench.long_journal import write_long_journal
 from scripts.cli import takeover as commands
 from scripts.cli.main import run
+from scripts.journal.kept import host_of
 from scripts.nats import NatsServers
 from services.orders.make_snapshot import starting_books
 from services.risk.make_snapshot import starting_state
@@ -107,6 +108,7 @@ def test_what_this_host_wrote_itself_is_kept_and_it_comes_back_by_following(
     (kept,) = folder.parent.glob("*.kept-*")
     assert list(iterate(kept, OsFiles())) == own and not evidence.exists()
     assert (kept / "emergency" / evidence.name).read_bytes() == b"what a session wrote"
+    assert host_of(kept)
     servers.send(0, signal.SIGKILL)
     before = list(iterate(folder, OsFiles()))
     assert run(["takeover", "--yes"]) == ExitStatus.NOT_ANSWERED
