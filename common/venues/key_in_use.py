@@ -3,6 +3,7 @@ next logon, without a restart of anything."""
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -30,7 +31,6 @@ class KeyInUse:
         self.credentials = credentials
         self.failure = ""
         self._read_again = read_again
-        self._fingerprint: tuple[Credentials | None, str] = (None, "")
 
     def make(self, made_with: Callable[[Credentials | None], Made]) -> Made:
         """What is made with the credentials as the files hold them now, or with the former ones where those cannot be
@@ -50,9 +50,7 @@ class KeyInUse:
     @property
     def status(self) -> dict[str, object]:
         """For people: the fingerprint of the credentials in use, and why newer ones are not."""
-        if self._fingerprint[0] is not self.credentials:
-            self._fingerprint = (self.credentials, fingerprint(self.credentials))
-        return {"key": self._fingerprint[1], "key_failure": self.failure}
+        return {"key": _known_fingerprint(self.credentials), "key_failure": self.failure}
 
 
 def sender_of(
@@ -72,3 +70,9 @@ def fingerprint(credentials: Credentials | None) -> str:
     whole = b"".join(b"%d:%b" % (len(part), part) for part in parts)
     digest = hashlib.scrypt(whole, salt=_SALT, n=_COST, r=_BLOCK_BYTES, p=1, dklen=_FINGERPRINT_BYTES)
     return digest.hex()
+
+
+@lru_cache(maxsize=4)
+def _known_fingerprint(credentials: Credentials | None) -> str:
+    # A session stands still while it is computed, and each logon reads its credentials again: mostly the same ones.
+    return fingerprint(credentials)

@@ -1,7 +1,10 @@
 """A key is rotated by new files and the next logon: which credentials that is made with, and what is said of them."""
 
+import hashlib
 import time
 from pathlib import Path
+
+import pytest
 
 from common.config import CredentialsConfig
 from common.key_files import reader_of
@@ -70,6 +73,24 @@ def test_a_fingerprint_tells_keys_apart_and_is_too_dear_to_guess_by() -> None:
     before = time.process_time()
     fingerprint(OLD)
     assert time.process_time() - before > 0.001
+
+
+def test_the_same_credentials_read_again_cost_no_second_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[bytes] = []
+    real = hashlib.scrypt
+
+    def counted(whole: bytes, *, salt: bytes, n: int, r: int, p: int, dklen: int) -> bytes:
+        computed.append(whole)
+        return real(whole, salt=salt, n=n, r=r, p=p, dklen=dklen)
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    key = KeyInUse(HmacSecret("read again", b"one"), lambda: HmacSecret("read again", b"one"))
+    told = [key.status]
+    for _ in range(3):
+        key.make(lambda credentials: credentials)
+        told.append(key.status)
+    assert told == [{"key": fingerprint(key.credentials), "key_failure": ""}] * 4
+    assert len(computed) == 2, "one for the status of all of them, one by this test"
 
 
 def test_where_the_key_is_the_sender_the_sender_is_the_new_one() -> None:
