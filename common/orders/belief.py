@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from common.messages import SIDE_BUY, SIDE_SELL, ExecutionReport, RestOrder, Side, Trade
-from common.orders.words import TRADE_CANCEL
+from common.orders.words import CHANGES_OF_FILLS, TRADE_CANCEL
 
 NO_INSTRUMENT: Final = frozenset({"", "[N/A]", "N/A"})
 """Symbol(55) that names none; FIX 4.4 writes "[N/A]" where SecurityID(48) does."""
@@ -28,9 +28,6 @@ SIDES: Final[Mapping[str, Side]] = {
 
 Knows = Callable[[str], bool]
 """Whether the symbol is one that we know at the order's venue."""
-
-_CHANGES: Final = frozenset("GH")
-"""ExecType(150) of what changes a fill: correct, cancel."""
 
 T = TypeVar("T")
 
@@ -68,7 +65,7 @@ def believed(order: OfOrder, report: ExecutionReport, knows: Knows) -> Execution
 
 def _unsaid(report: ExecutionReport) -> str:
     """Why a fill, bust or correction cannot be counted, for a person; "" where it can."""
-    if report.exec_type in _CHANGES and not report.reference_trade_key:
+    if report.exec_type in CHANGES_OF_FILLS and not report.reference_trade_key:
         return f"ExecType(150) {report.exec_type} without ExecRefID(19): of which fill it is, it does not say"
     return f"LastQty(32) {report.last_qty}, which is below zero" if report.last_qty < 0 else ""
 

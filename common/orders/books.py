@@ -7,8 +7,9 @@ still counts at worst (`common.orders.worst`), since fills of it are to come or 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -222,8 +223,8 @@ class Ended(msgspec.Struct, array_like=True, frozen=True):
     lsn: int
 
 
-class Leaving(Protocol):
-    """Who keeps what leaves the books' memory and may be asked for by name later."""
+class Leaving:
+    """Who keeps what leaves the books' memory and may be asked for by name later; this one keeps nothing."""
 
     def order_left(self, books: "Books", order: Order) -> None:
         """A closed order leaves memory."""
@@ -251,7 +252,7 @@ class Books:
         memory again, for as long as the process lives. `leaving` is told of each order and command that leaves.
         `left_out` says which records to leave out.
         """
-        self._leaving = leaving
+        self._leaving = leaving or Leaving()
         self._memory: Forgotten = Forgotten() if memory is None else memory
         self.left_out = LeftOut() if left_out is None else left_out
         self.known = KnownVenues(accounts)
@@ -271,7 +272,7 @@ class Books:
 
         Added up over the strategies they are the account's position in quantity, cash, fees and number of fills.
         """
-        self.names = Names(bounds.remembered, self._command_left)
+        self.names = Names(bounds.remembered, partial(self._leaving.command_left, self))
         self.bounds = bounds
         self.accounts: dict[str, AccountBooks] = {}
         self.sessions: dict[str, SessionBooks] = {}
@@ -475,8 +476,7 @@ class Books:
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)
         self._memory.put_names(order.ids, ForgottenOrder(*name, order.account, order.symbol, order.side), self.lsn)
-        if self._leaving is not None:
-            self._leaving.order_left(self, order)
+        self._leaving.order_left(self, order)
         for cl_ord_id in order.ids:
             self.by_id.pop(cl_ord_id, None)
         for leg in order.legs:
@@ -487,10 +487,6 @@ class Books:
                     # REST may have been asked while it was open, and tell it later than this.
                     self._note_ended(Ended(*place, tuple(order.ids), order.touched_lsn))
             self.ledger.retire(leg.owner)
-
-    def _command_left(self, name: OrderName, remembered: Remembered) -> None:
-        if self._leaving is not None:
-            self._leaving.command_left(self, name, remembered)
 
     # ---- positions, sessions, strangers ----
 
@@ -728,6 +724,24 @@ class Books:
             new = int.from_bytes(blake2b(_encode(key) + encoded, digest_size=8).digest(), "big")
             self._hashes[key] = new
         self._digest ^= old ^ new
+
+
+def covers(wished: CancelAll, order: Order, *, was_under_way: bool) -> bool:
+    """Whether a command to cancel many is about the order: it was open at the command's record or, under way then, has
+    come since. Nothing is that is younger than the command.
+
+    Numbers rise, so an own order with a higher one was wanted after the command, and another strategy's with a higher
+    one than it had under way.
+    """
+    if (wished.target_strategy or wished.strategy) not in ("*", order.strategy):
+        return False
+    if wished.venue not in ("", order.venue) or wished.symbol not in ("", order.symbol):
+        return False
+    if wished.account not in ("", order.account) or order.account in wished.left_open:
+        return False
+    if order.strategy == wished.strategy:
+        return order.number < wished.number
+    return not was_under_way or order.number <= dict(wished.under_way).get(order.strategy, 0)
 
 
 def _hashed(position: Position) -> tuple[Decimal, Decimal, Decimal, list[tuple[str, Decimal]]]:

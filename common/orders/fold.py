@@ -51,8 +51,7 @@ from common.messages import (
 )
 from common.orders.absence import DOWN, is_dead, no_stranger, sending_ns, unknown_over_fix, window_closed
 from common.orders.belief import believed, believed_of_stranger, contradiction, side_of
-from common.orders.books import CLOCKS_KEPT, TRADES_PAGE, Books, OrderName, SessionBooks, TradesAsked
-from common.orders.cancel_alls import covers
+from common.orders.books import CLOCKS_KEPT, TRADES_PAGE, Books, OrderName, SessionBooks, TradesAsked, covers
 from common.orders.changes import (
     EVENTS,
     Answered,
@@ -338,27 +337,27 @@ class Fold:
     def _withdrawn(self, record: Record, withdrawn: Withdrawn) -> None:
         if withdrawn.attempt is not None:
             for attempt in self._sent_with(withdrawn.attempt):
-                self._one_withdrawn(record, msgspec.structs.replace(withdrawn, attempt=attempt), attempt)
+                self._one_withdrawn(record, attempt, withdrawn.reason)
 
-    def _one_withdrawn(self, record: Record, withdrawn: Withdrawn, attempt: Attempt) -> None:
+    def _one_withdrawn(self, record: Record, attempt: Attempt, reason: Reason) -> None:
         name = sent_name(attempt, self.books.by_id)
         order = self.books.by_id.get(name)
-        self._changes.append(AttemptEnded(attempt, withdrawn.reason, None))
+        self._changes.append(AttemptEnded(attempt, reason, None))
         if order is None:
             self.outcomes.see_evidence(attempt, Evidence.WITHDRAWN, None, record.stamp_ns)
             return
         if order.attempt == attempt:
             if order.legs[0].word or order.ending is not None:
                 return
-            ends = order.conclude(order.legs[0], OrderStatus.WITHDRAWN, withdrawn.reason)
-            self._decided_withdrawn(record, order, withdrawn)
+            ends = order.conclude(order.legs[0], OrderStatus.WITHDRAWN, reason)
+            self._decided_withdrawn(record, order, reason)
             self._order_changed(record, order, "withdrawn" if ends else "settled")
             return
         self._lingering_ended(record, order, name)
         request = order.request_ended(name)
         if request is not None:
             if request.kind is not RequestKind.CANCEL:
-                self._decided_withdrawn(record, request, withdrawn)
+                self._decided_withdrawn(record, request, reason)
             self._order_changed(record, order, "settled")
 
     def _lingering_ended(self, record: Record, order: Order, name: str) -> None:
@@ -460,12 +459,12 @@ class Fold:
         self.books.names.put_command(*name, outcome)
         self._changes.append(CommandDecided(*name, outcome.outcome, outcome.reason, outcome.text))
 
-    def _decided_withdrawn(self, record: Record, command: Order | Request, withdrawn: Withdrawn) -> None:
+    def _decided_withdrawn(self, record: Record, command: Order | Request, reason: Reason) -> None:
         """What was sent was withdrawn after all. It is remembered anew where it has left memory meanwhile."""
         name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
         known = self.books.names.get(*name)
         identity = known.identity if known is not None else b""
-        self._remember(name, Remembered(identity, attempt, "withdrawn", withdrawn.reason, "", record.lsn))
+        self._remember(name, Remembered(identity, attempt, "withdrawn", reason, "", record.lsn))
 
     def _wish(self, order: Order, command: CancelOrder | CancelAll) -> None:
         if not order.wish_number and not order.is_closed:

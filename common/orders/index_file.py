@@ -17,7 +17,7 @@ lost index held, the file says before which record it knows too little.
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,7 +150,7 @@ class _OverFile(Index, ABC):
         held = super().fills(trade_id, lsn)
         row = None if held else self._sound_row("fills", _LATEST_BY, (*trade_id, lsn))
         try:
-            return held if row is None else _as_fills(_fills(row[5]))
+            return held if row is None else [Fill(*msgspec.structs.astuple(fill)) for fill in _fills(row[5])]
         except UNDECODABLE as error:
             raise self._failed(str(error)) from error
 
@@ -508,10 +508,6 @@ def _name_ended(database: sqlite3.Connection) -> None:
 
 def _ended_row(order: ForgottenOrder) -> tuple[str, int, str, str, str]:
     return (order.strategy, _stored(order.number), order.account, order.symbol, order.side)
-
-
-def _as_fills(stored: Iterable[_StoredFill]) -> list[Fill]:
-    return [Fill(*msgspec.structs.astuple(fill)) for fill in stored]
 
 
 def _fills_row(trade_id: TradeId, lsn: int, fills: list[Fill]) -> tuple[str, str, str, int, str, bytes]:

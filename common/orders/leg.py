@@ -48,42 +48,30 @@ _RESTATING = frozenset({RESTATED, ORDER_STATUS})
 _BASE_WORD = {PARTIAL: NEW, PENDING_CANCEL: NEW, PENDING_REPLACE: NEW, REPLACED: NEW, ACCEPTED_FOR_BIDDING: NEW}
 """Words that say nothing of their own: how much is filled and what is pending is known from elsewhere."""
 
-TOLD = "told"
-KEEP = ""
-
-_EXEC_TYPES = "0123456789ABCDEFGHIL"
+EXEC_TYPES: Final = "0123456789ABCDEFGHIL"
 """ExecType(150): New, Partial fill and Fill (FIX 4.2), Done for day, Canceled, Replaced, Pending cancel, Stopped,
 Rejected, Suspended, Pending new, Calculated, Expired, Restated, Pending replace, Trade, Correct, Trade cancel, Order
 status, Triggered."""
 
 
-def _row(told: str) -> dict[str, str]:
-    return {exec_type: TOLD if exec_type in told else KEEP for exec_type in _EXEC_TYPES}
-
-
-NEXT_WORD: Final[dict[str, dict[str, str]]] = {
-    "": _row(_EXEC_TYPES),
-    PENDING_NEW: _row(_EXEC_TYPES),
-    NEW: _row(_EXEC_TYPES.replace("A", "")),
-    STOPPED: _row(_EXEC_TYPES.replace("A", "")),
-    SUSPENDED: _row(_EXEC_TYPES.replace("A", "")),
-    CALCULATED: _row(_EXEC_TYPES.replace("A", "")),
+NEXT_WORD: Final[dict[str, frozenset[str]]] = {
+    "": frozenset(EXEC_TYPES),
+    PENDING_NEW: frozenset(EXEC_TYPES),
+    NEW: frozenset(EXEC_TYPES) - {"A"},
+    STOPPED: frozenset(EXEC_TYPES) - {"A"},
+    SUSPENDED: frozenset(EXEC_TYPES) - {"A"},
+    CALCULATED: frozenset(EXEC_TYPES) - {"A"},
     # Done for the day is not the end of a GTC order: it is restated next morning, or trades again (matrix H).
-    DONE_FOR_DAY: _row(_EXEC_TYPES.replace("A", "")),
+    DONE_FOR_DAY: frozenset(EXEC_TYPES) - {"A"},
     # A filled order opens again only by a larger quantity, a bust or a correction (C.3.a, J.1.a).
-    FILLED: _row("345CDGH"),
+    FILLED: frozenset("345CDGH"),
     # A cancelled or expired order stays so whatever fills or busts are told later (J.1.b); a restatement may revive it.
-    CANCELED: _row("4D"),
-    EXPIRED: _row("4CD"),
+    CANCELED: frozenset("4D"),
+    EXPIRED: frozenset("4CD"),
     # Any sign of life is stronger than a rejection.
-    REJECTED: _row("0123457CDF"),
+    REJECTED: frozenset("0123457CDF"),
 }
-"""By the word so far and ExecType(150) of the report: TOLD takes the report's OrdStatus(39), KEEP leaves the word."""
-
-
-_TELLING: Final = {
-    word: frozenset(exec_type for exec_type, move in row.items() if move == TOLD) for word, row in NEXT_WORD.items()
-}
+"""By the word so far: with which ExecType(150) a report's OrdStatus(39) takes its place; any other leaves the word."""
 
 
 def is_fill(report: ExecutionReport, change: FillChange) -> bool:
@@ -260,7 +248,7 @@ class Leg(msgspec.Struct, gc=False):
         if exec_type == TRIGGERED:
             self.triggered = True
         word = self.word
-        if told and exec_type in _TELLING.get(word, ()):
+        if told and exec_type in NEXT_WORD.get(word, ()):
             self.word = word = told
         counted = word == told or exec_type in "FGHI12"
         if counted and exec_type in "05DI" and not self.is_told_again(report):

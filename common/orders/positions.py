@@ -69,7 +69,9 @@ class Position(msgspec.Struct, gc=False):
             self._take_contracts(change, contract)
         elif change.qty:
             self.cash -= change.value if change.side == SIDE_BUY else -change.value
-            self._trade(change.signed_qty(), change.value / change.qty)
+            held = traded(self.quantity, self.average_price, change.signed_qty(), change.value / change.qty)
+            self.quantity, self.average_price = held.quantity, held.average
+            self.realised_profit += held.gain
         elif change.value:
             # A correction of the price alone: the money moved, the quantity did not.
             self.cash -= change.value if change.side == SIDE_BUY else -change.value
@@ -93,11 +95,6 @@ class Position(msgspec.Struct, gc=False):
                     dated.add(amount, None)
             elif rate is not None:
                 self.dated_fees.setdefault(asset, DatedFee()).add(amount, rate)
-
-    def _trade(self, qty: Decimal, px: Decimal) -> None:
-        held = traded(self.quantity, self.average_price, qty, px)
-        self.quantity, self.average_price = held.quantity, held.average
-        self.realised_profit += held.gain
 
     def _reprice(self, paid: Decimal) -> None:
         if self.quantity:

@@ -15,7 +15,7 @@ from common.fix.dictionary import Dictionary
 from common.messages import PAYLOADS, Attempt, ExecutionReport, Kind, NewOrder, Terms
 from common.orders.changes import Change
 from common.orders.fold import Fold
-from common.orders.leg import NEXT_WORD, TOLD, Leg
+from common.orders.leg import EXEC_TYPES, NEXT_WORD, Leg
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order, Request, RequestKind
 from common.orders.outcome import FINAL, Evidence, Outcome, decide
@@ -83,9 +83,9 @@ def word_diagram() -> str:
 def words() -> str:
     """With which ExecType(150) a report's OrdStatus(39) counts, by the venue's last word."""
     rows = []
-    for word, row in NEXT_WORD.items():
-        taken = [_name(EXEC_TYPE, exec_type) for exec_type, move in row.items() if move == TOLD]
-        left = [_name(EXEC_TYPE, exec_type) for exec_type, move in row.items() if move != TOLD]
+    for word, takes in NEXT_WORD.items():
+        taken = [_name(EXEC_TYPE, exec_type) for exec_type in EXEC_TYPES if exec_type in takes]
+        left = [_name(EXEC_TYPE, exec_type) for exec_type in EXEC_TYPES if exec_type not in takes]
         few = ", ".join(taken) if len(taken) < len(left) else f"all but {', '.join(left)}" if left else "all"
         rows.append((_state(word), few))
     return table(("the venue's last word", "ExecType(150) whose OrdStatus(39) takes its place"), rows)
@@ -126,7 +126,7 @@ def changes() -> str:
 
 def _reports() -> Iterator[tuple[str, str]]:
     """ExecType(150) and OrdStatus(39) as a venue sends them together: its own, or New where it has none."""
-    for exec_type in NEXT_WORD[""]:
+    for exec_type in EXEC_TYPES:
         if FIX.value_name(ORD_STATUS, exec_type) is not None and exec_type not in ("5", "D", "E", "6", "1", "2"):
             yield exec_type, exec_type
     yield "F", "1"

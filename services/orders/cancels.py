@@ -33,8 +33,7 @@ from common.messages import (
     Stamps,
     cut,
 )
-from common.orders.books import Books, OrderName
-from common.orders.cancel_alls import covers
+from common.orders.books import Books, OrderName, covers
 from common.orders.order_state import Order, RequestKind
 from services.orders.archive import Archive
 from services.orders.attempts import NOBODY, Attempts, Decisions, Flights, Whose

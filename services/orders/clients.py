@@ -23,6 +23,7 @@ from common.messages import (
     PROTOCOL,
     CommandOutcome,
     EntryAnswer,
+    EpochGranted,
     Hello,
     OrderEvent,
     StatusChanged,
@@ -222,16 +223,10 @@ class Life:
         return self._appender.epoch
 
     @property
-    def term(self) -> int:
-        """The term of the journal that granted it."""
-        grant = self._appender.grant
-        return FIRST_TERM if grant is None else grant.term
-
-    @property
-    def term_after_lsn(self) -> int:
-        """The record that the term begins behind; 0 in the first one."""
-        grant = self._appender.grant
-        return 0 if grant is None else grant.term_after_lsn
+    def grant(self) -> EpochGranted:
+        """By what the journal granted it: there is one once the log is read."""
+        assert self._appender.grant is not None
+        return self._appender.grant
 
     @property
     def stopping(self) -> bool:

@@ -279,7 +279,9 @@ class OrdersCore(FollowingCore):
             elif changes:
                 self._archive.take_late(record, changes)
             if is_hashed(record.lsn):
-                self._hash(record.lsn, now)
+                self._hashes.keep(record.lsn, self.books.digest())
+                if life.live:
+                    self._appender.append(Kind.STATE_HASH, self._hashes.to_log(record.lsn), now)
             if record.kind == Kind.STATE_HASH:
                 self._check_hash(record)
             elif record.kind == Kind.DISCREPANCY:
@@ -304,11 +306,6 @@ class OrdersCore(FollowingCore):
         self._index.flush(self.books.lsn)
         if life.stopping:
             self._check_stopped(now)
-
-    def _hash(self, lsn: int, now: Instant) -> None:
-        self._hashes.keep(lsn, self.books.digest())
-        if self._life.live:
-            self._appender.append(Kind.STATE_HASH, self._hashes.to_log(lsn), now)
 
     def _check_hash(self, record: Record) -> None:
         told = read_state_hash(record)

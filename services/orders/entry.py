@@ -182,11 +182,9 @@ class Entry:
             self._clients.reply(peer, StatusChanged("superseded"))
             return
         books, highest = self._books, self._decisions.highest_of(hello.strategy)
-        life = self._life
-        welcome = Welcome(
-            hello.strategy, hello.instance, life.epoch, highest, life.state, books.lsn, term=life.term
-        )  # fmt: skip
-        resumed = self._clients.hello(peer, hello, welcome, life.term_after_lsn)
+        state, grant = self._life.state, self._life.grant
+        welcome = Welcome(hello.strategy, hello.instance, grant.epoch, highest, state, books.lsn, term=grant.term)
+        resumed = self._clients.hello(peer, hello, welcome, grant.term_after_lsn)
         self._watch.hello(hello, now)
         if not resumed or not hello.epoch:
             for order in books.open_orders_of(hello.strategy):

@@ -373,10 +373,14 @@ class AccountInquiries:
         by_rest = ways.has_rest and (not ways.has_query or name in self._doubts)
         if name not in self._round and self._lack(order) is Lack.FEE:
             queries = by_rest = False
-        if ways.has_rest:
-            if by_rest and (order.is_unknown or order.lingers_unknown) and name not in self._round:
-                self._ask_for_absence(order.symbol, boot_ns, name)
-            self._ask_trades_of(order, boot_ns)
+        is_unknown = order.is_unknown or order.lingers_unknown
+        if by_rest and is_unknown and name not in self._round and not self._asks_trades(order.symbol):
+            # Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk.
+            self._ask_symbol("trades", order.symbol, boot_ns, (name,))
+            self._ask_whose(order.symbol, boot_ns)
+        for leg in order.legs if ways.has_rest else ():
+            if leg.order_id and self._misses_trades(order, leg):
+                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (name,))
         if queries:
             self._queries[self._send_query(order)] = _Question(boot_ns, "query", order.symbol, (name,))
         for leg in order.legs if by_rest else ():
@@ -385,18 +389,6 @@ class AccountInquiries:
                 ask = Ask(self._venue, 0, "order", order.symbol, leg.cl_ord_id, leg.order_id, since_ns=order.sent_ns)
                 self._ask(ask, boot_ns, (name,))
         return True
-
-    def _ask_for_absence(self, symbol: str, boot_ns: int, name: OrderName) -> None:
-        """Absence is known only when the symbol's trades were told too; a round has just asked for them in bulk."""
-        if not self._asks_trades(symbol):
-            self._ask_symbol("trades", symbol, boot_ns, (name,))
-            self._ask_whose(symbol, boot_ns)
-
-    def _ask_trades_of(self, order: Order, boot_ns: int) -> None:
-        """The trades of each leg of which they are missing."""
-        for leg in order.legs:
-            if leg.order_id and self._misses_trades(order, leg):
-                self._ask(Ask(self._venue, 0, "trades", order.symbol, order_id=leg.order_id), boot_ns, (order.name,))
 
     def _ask_whose(self, symbol: str, boot_ns: int) -> None:
         """Fills of an order that nobody has named hold back every proof of absence: ask for its name, each in turn."""

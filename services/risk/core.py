@@ -333,8 +333,14 @@ class RiskCore(FollowingCore):
             added_qty=left if replaces else max(ZERO, amend.order_qty - terms), is_amendment=True,
             reduces=amend.order_qty <= amend.former_order_qty and amend.price == amend.former_price,
         )  # fmt: skip
-        decision = self._check(amend, proposal, now)
-        if decision is None:
+        refusal = (
+            self._rates.why_strategy_is_full(amend.strategy, now)
+            or self._proposals.why_left_out(proposal)
+            or check(proposal)
+            or self._rates.why_session_is_full(amend.session, now)
+        )
+        if refusal is not None:
+            self._refuse(amend, refusal, now)
             return
         a = amend
         self.in_flight.reserve(
@@ -349,7 +355,7 @@ class RiskCore(FollowingCore):
             AmendOrder(
                 a.attempt, a.strategy, a.number, a.venue, a.symbol, a.terms, a.cl_ord_id, a.orig_cl_ord_id,
                 a.order_id, a.target_strategy, a.target_number, a.former_order_qty, a.former_price, a.cum_qty,
-                a.deadline_ns, decision, a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
+                a.deadline_ns, self._decision(proposal), a.asked, a.account, a.session, a.by, a.cause, _stamped(a, now),
             ),
         )  # fmt: skip
 
@@ -386,19 +392,6 @@ class RiskCore(FollowingCore):
         announced = JournalLevel.reason_of(self._announced or self._appender.announced)
         halts = frozenset(state.halts | asked) if state.halts or asked else frozenset()
         return Standing(not self.live, state.killed or self._kill_asked, announced, halts)
-
-    def _check(self, command: AmendOrder, proposal: Proposal, now: Instant) -> Decision | None:
-        """The decision with its inputs; None after a refusal. The strategy's rate counts what was refused, too."""
-        refusal = (
-            self._rates.why_strategy_is_full(command.strategy, now)
-            or self._proposals.why_left_out(proposal)
-            or check(proposal)
-            or self._rates.why_session_is_full(command.session, now)
-        )
-        if refusal is not None:
-            self._refuse(command, refusal, now)
-            return None
-        return self._decision(proposal)
 
     def _decision(self, proposal: Proposal) -> Decision:
         """What it was decided on."""

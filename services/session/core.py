@@ -110,8 +110,8 @@ class SessionCore(FoldingCore):
         self.records = Records(self, self.name, self.history, self.emergency, (config.account, config.venue))
         reserved = int(config.messages * config.cancel_reserve_ratio)
         rate = MessageRate(config.messages, config.window_ms, reserved, config.amends)
-        self.outbox = Outbox(self, config.session, self.records, rate)
-        self.resender = Resender(config.session, self.records, self.outbox)
+        self.outbox = Outbox(self, self.records, rate)
+        self.resender = Resender(self.records, self.outbox)
         shared = Shared(self, config, dialect, self.records, self.outbox)
         latch = Latch(config.emergency_folder, f"{self.name}.latch", files)
         self.kill = KillSwitch(shared, latch, OwnNames(self.history, dialect.profile.names, config.place))
@@ -119,7 +119,7 @@ class SessionCore(FoldingCore):
         self.inbox = Inbox(self, dialect, self.records)
         self.venue_limits = VenueLimits(self, dialect, self.records, self.outbox)
         former_rate = MessageRate(config.messages, config.window_ms, reserved)
-        self.former = Former(self, config.session, dialect, self.records, former_rate, self.kill)
+        self.former = Former(self, dialect, self.records, former_rate, self.kill)
         self.connection = Connection(shared, self.resender, self.gate, self.kill, self.former)
         self.commands = Commands(
             shared, self.gate, self.kill, self.connection, self.venue_limits, self.folded.left_out

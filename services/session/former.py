@@ -21,12 +21,12 @@ class Former:
     """See the module. There is none while `outbox` has no FIX session."""
 
     def __init__(
-        self, core: Core, session: str, dialect: Dialect, records: Records, rate: MessageRate, kill: KillSwitch
+        self, core: Core, dialect: Dialect, records: Records, rate: MessageRate, kill: KillSwitch
     ) -> None:
         """`core` takes the effects and notes; `kill` hears what an answer means for it; `rate` is this one's own."""
         self._core = core
         self._kill = kill
-        self.outbox = Outbox(core, session, records, rate)
+        self.outbox = Outbox(core, records, rate)
         self.inbox = Inbox(core, dialect, records, self.outbox)
         self._closing = ""
 

@@ -220,10 +220,9 @@ class LiveConnection:
 class Outbox:
     """The outbound side of one connection after another; `live` is the one that there is."""
 
-    def __init__(self, core: Core, session: str, records: Records, rate: MessageRate) -> None:
+    def __init__(self, core: Core, records: Records, rate: MessageRate) -> None:
         """There is no connection. `core` takes what is written."""
         self._core = core
-        self._session = session
         self._records = records
         self.rate = rate
         self.live = LiveConnection()
@@ -349,7 +348,7 @@ class Outbox:
         command, own = live.sending.pop(effect.msg_seq_num, NOTHING_NAMED)
         history = self._records.history
         record = Outbound(
-            self._session,
+            history.session,
             self.generation,
             self.connection,
             effect.msg_seq_num,
@@ -421,15 +420,17 @@ class Outbox:
         self._fill(item, Step.WITHDRAWN, now)
 
     def _record_withdrawal(self, item: Numbered, reason: Reason, now: Instant) -> None:
-        self._records.append(Withdrawn(self._session, self.generation, self.connection, *_named(item), reason), now)
+        session = self._records.history.session
+        self._records.append(Withdrawn(session, self.generation, self.connection, *_named(item), reason), now)
 
     def _fill(self, item: Numbered, step: Step, now: Instant) -> None:
         """Put a Heartbeat(0) under the item's number, so that numbers stay whole."""
         assert self.live.fix is not None
         raw = self.live.fix.filler(item.msg_seq_num, now)
         record = Outbound(
-            self._session, self.generation, self.connection, item.msg_seq_num, "0", raw, filler=True, opens=False
-        )
+            self._records.history.session, self.generation, self.connection, item.msg_seq_num, "0", raw, filler=True,
+            opens=False,
+        )  # fmt: skip
         self.live.queue.replace(item, step, raw, self._records.append(record, now))
 
     def opens_order(self, command: SentCommand | None) -> bool:

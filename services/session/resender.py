@@ -53,8 +53,7 @@ class _Answer(NamedTuple):
 class Resender:
     """The requests of one connection that are not answered yet, in order, and how the venue got on with them."""
 
-    def __init__(self, session: str, records: Records, outbox: Outbox) -> None:
-        self._session = session
+    def __init__(self, records: Records, outbox: Outbox) -> None:
         self._records = records
         self._outbox = outbox
         self._wanted: deque[_Wanted] = deque()
@@ -129,7 +128,7 @@ class Resender:
             attempts = () if in_step else history.attempts(begin, end)
             append_number = 0
             if attempts:
-                record = GapFilled(self._session, history.generation, self._outbox.connection, begin, end, attempts)
+                record = GapFilled(history.session, history.generation, self._outbox.connection, begin, end, attempts)
                 self._unreceived.append(record)
                 append_number = self._records.append(replace(record, attempts=()), now)
             self._answers.append(_Answer(begin, end, append_number))
