@@ -1,6 +1,7 @@
 """The books of orders from their newest snapshot: where orders, and whoever reads the log beside it, begins to fold."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from common.actor.snapshots import load_newest
 from common.config import Config, ConfiguredAccount
@@ -58,12 +59,14 @@ def loader(
     unfoldable: Sequence[Unfoldable] = (),
     memory: Forgotten | None = None,
     leaving: Leaving | None = None,
+    folder: Path | None = None,
 ) -> Callable[[bytes | None], Folded]:
     """What makes books of a snapshot's bytes, and of None empty ones. `memory` has what has left theirs: as the index
-    of orders, where none is given; `leaving` as for `Books`."""
-    facts = account_facts(config)
-    skipped = skipped_records(config.journal_folder, OsFiles())
-    left = IndexView(index_path(config.journal_folder), FOLD_VERSION) if memory is None else memory
+    of orders, where none is given; `leaving` as for `Books`. `folder` is that of the log that is read, where it is not
+    the configured journal's: what was skipped stands beside it, and its index."""
+    facts, folder = account_facts(config), folder or config.journal_folder
+    skipped = skipped_records(folder, OsFiles())
+    left = IndexView(index_path(folder), FOLD_VERSION) if memory is None else memory
 
     def load(data: bytes | None) -> Folded:
         left_out = LeftOut(skipped, unfoldable)
@@ -86,5 +89,5 @@ def newest_books(
 
     `unfoldable` is left out; `memory` and `leaving` as for `loader`.
     """
-    load = loader(config, unfoldable, memory, leaving)
+    load = loader(config, unfoldable, memory, leaving, None if reader is None else Path(reader.folder))
     return (load_newest(config, WRITER, load, reader, upto_lsn) or load(None)).books

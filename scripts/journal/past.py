@@ -4,28 +4,31 @@ The facts that a fold needs of a venue (base assets, windows) come from today's 
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from common.actor import order_books
 from common.actor.order_books import newest_books
 from common.actor.snapshots import has_beginning, load_newest
 from common.config import Config
 from common.journal import JournalError, OsFiles, Reader, Record
 from common.journal.segments import first_lsns, read_header, segment_name
+from common.journal.skipped import skipped_records
 from common.journal.snapshots import snapshot_folder, verified_lsns
 from common.left_out import LeftOut
 from common.messages import Payload
 from common.orders.books import Books
 from common.orders.fold import Fold
+from common.orders.forgotten import Forgotten
 from common.orders.views import position_event, standing_order
 from common.past.replay import blocks
 from common.past.words import plain, time_text
 from common.venues.dialect import Dialect
-from services.orders.settings import orders_settings
+from services.risk import make_snapshot
 from services.risk.limits import shown
 from services.risk.make_snapshot import newest_state
-from services.risk.settings import risk_settings
-from services.risk.state import WRITER, RiskState
+from services.risk.state import WRITER
 from services.session.history import History
 from services.session.make_snapshot import dialect_of
 from services.session.recovery import Folded, load_folded
@@ -50,9 +53,9 @@ class OutOfReach(JournalError):
 class DecodedOnce(LeftOut):
     """Of a fold that goes over the same records behind another: what that has decoded is not decoded again."""
 
-    def __init__(self, first: LeftOut) -> None:
+    def __init__(self, first: LeftOut, skipped: Collection[int]) -> None:
         """`first` is the other's."""
-        super().__init__()
+        super().__init__(skipped)
         self._first = first
 
     def decode(self, record: Record) -> Payload | None:
@@ -87,24 +90,34 @@ def books_at(config: Config, reader: Reader, upto_lsn: int) -> Books:
 
 
 class Past:
-    """Orders, risk and sessions, folded record by record."""
+    """Orders, risk and sessions, folded record by record, each by the fold of its own process."""
 
     def __init__(
-        self, config: Config, reader: Reader | None = None, upto_lsn: int | None = None, *, apart: bool = True
+        self,
+        config: Config,
+        reader: Reader | None = None,
+        upto_lsn: int | None = None,
+        *,
+        apart: bool = True,
+        folder: Path | None = None,
     ) -> None:
-        """Before the first record, or with `reader`, the journal's, at its newest snapshots up to `upto_lsn`.
+        """Before the first record of the journal in `folder`, the configured one if that is left out; or with `reader`,
+        the journal's, at its newest snapshots up to `upto_lsn`.
 
         `apart`: orders and risk fold each for itself, as they do, to be compared. Else the books of risk are told as
         those of orders: by the one fold they are the same, and it takes half the time.
         """
         self._config = config
         self._apart = apart
+        folder = folder or (config.journal_folder if reader is None else Path(reader.folder))
+        self._skipped = skipped_records(folder, OsFiles())
         self.sessions: dict[str, Folded] = {}
         """By writer: each configured session, and each that the log has records of."""
         if reader is None:
-            orders, risk = orders_settings(config), risk_settings(config)
-            books = Books({name: account.facts for name, account in orders.accounts.items()}) if apart else None
-            self.risk = RiskState(Books({name: account.facts for name, account in risk.accounts.items()}))
+            # What leaves memory stays in the process: of an index, which may be wrong itself, nothing is taken.
+            load_books, load_risk = order_books.loader, make_snapshot.loader
+            books = load_books(config, memory=Forgotten(), folder=folder)(None).books if apart else None
+            self.risk = load_risk(config, memory=Forgotten(), folder=folder)(None)
         else:
             books = newest_books(config, reader, upto_lsn) if apart else None
             self.risk = newest_state(config, reader, upto_lsn)
@@ -120,13 +133,17 @@ class Past:
         dialect, first = _dialect(session, self._config), None if self._apart else self.risk.books.left_out
 
         def left_out() -> LeftOut:
-            return LeftOut() if first is None else DecodedOnce(first)
+            return LeftOut(self._skipped) if first is None else DecodedOnce(first, self._skipped)
 
         def load(data: bytes) -> Folded:
             return load_folded(data, writer, session, dialect, left_out())
 
         loaded = load_newest(self._config, writer, load, reader, upto_lsn)
         return loaded or Folded(writer, session, dialect, left_out())
+
+    def _fresh_session(self, writer: str) -> Folded:
+        session = writer.removeprefix(SESSION)
+        return Folded(writer, session, _dialect(session, self._config), LeftOut(self._skipped))
 
     def apply(self, record: Record) -> None:
         """Fold the next record, from `next_lsn` on."""
@@ -135,7 +152,7 @@ class Past:
         if record.lsn > self.risk.lsn:
             self.risk.apply(record)
         if record.writer.startswith(SESSION) and record.writer not in self.sessions:
-            self.sessions[record.writer] = _fresh_session(record.writer, self._config)
+            self.sessions[record.writer] = self._fresh_session(record.writer)
         for folded in self.sessions.values():
             if record.lsn > folded.lsn:
                 folded.apply(record)
@@ -213,11 +230,6 @@ def session_writers(config: Config, reader: Reader) -> list[str]:
         finally:
             files.close(handle)
     return sorted(names)
-
-
-def _fresh_session(writer: str, config: Config) -> Folded:
-    session = writer.removeprefix(SESSION)
-    return Folded(writer, session, _dialect(session, config))
 
 
 def _dialect(session: str, config: Config) -> Dialect:

@@ -1,6 +1,7 @@
 """The real folds beside what the log says of them: recorded state hashes, and what sessions wrote of their numbers."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from common.config import Config
@@ -60,7 +61,9 @@ class Shadow:
         """Before the first record of the journal; where that was dropped, at the oldest snapshots that are kept."""
         self._snapshots = _snapshots(config, reader)
         oldest = max((min(kept) for kept in self._snapshots.values() if kept), default=0)
-        self.past = Past(config) if reader.first_lsn() == 1 else Past(config, reader, oldest)
+        self.past = (
+            Past(config, folder=Path(reader.folder)) if reader.first_lsn() == 1 else Past(config, reader, oldest)
+        )
         self._snapshot_lsns = {lsn for kept in self._snapshots.values() for lsn in kept}
         self.hashes: dict[str, int] = dict.fromkeys(HASHED, 0)
         self.not_comparable: dict[str, int] = {}

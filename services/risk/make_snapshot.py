@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -21,13 +22,17 @@ from services.risk.state import FOLD_VERSION, WRITER, RiskState
 
 
 def loader(
-    config: Config, unfoldable: Sequence[Unfoldable] = (), memory: Forgotten | None = None
+    config: Config,
+    unfoldable: Sequence[Unfoldable] = (),
+    memory: Forgotten | None = None,
+    folder: Path | None = None,
 ) -> Callable[[bytes | None], RiskState]:
     """What makes a state of a snapshot's bytes, and of None an empty one. `memory` has what has left its books' memory:
-    as the index of risk, where none is given."""
+    as the index of risk, where none is given. `folder` as for the books of orders."""
+    folder = folder or config.journal_folder
     facts = {name: account.facts for name, account in risk_settings(config).accounts.items()}
-    skipped = skipped_records(config.journal_folder, OsFiles())
-    left = IndexView(index_path(config.journal_folder, WRITER), FOLD_VERSION) if memory is None else memory
+    skipped = skipped_records(folder, OsFiles())
+    left = IndexView(index_path(folder, WRITER), FOLD_VERSION) if memory is None else memory
 
     def load(data: bytes | None) -> RiskState:
         if data is None:
@@ -54,7 +59,7 @@ def newest_state(
 
     `unfoldable` is left out; `memory` as for `loader`.
     """
-    load = loader(config, unfoldable, memory)
+    load = loader(config, unfoldable, memory, None if reader is None else Path(reader.folder))
     return load_newest(config, WRITER, load, reader, upto_lsn) or load(None)
 
 

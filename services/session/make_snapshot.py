@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from common.actor.snapshots import StateDiffers, load_newest, lsn_before, run_snapshot_program
 from common.actor.start import name_argument
@@ -16,10 +17,12 @@ from common.venues.registry import find_dialect
 from services.session.recovery import Folded, load_folded
 
 
-def loader(session: str, config: Config, unfoldable: Sequence[Unfoldable] = ()) -> Callable[[bytes], Folded]:
-    """What makes a session's state of a snapshot's bytes."""
+def loader(
+    session: str, config: Config, unfoldable: Sequence[Unfoldable] = (), folder: Path | None = None
+) -> Callable[[bytes], Folded]:
+    """What makes a session's state of a snapshot's bytes. `folder` as for the books of orders."""
     writer, dialect = f"session@{session}", dialect_of(session, config)
-    skipped = skipped_records(config.journal_folder, OsFiles())
+    skipped = skipped_records(folder or config.journal_folder, OsFiles())
     return lambda data: load_folded(data, writer, session, dialect, LeftOut(skipped, unfoldable))
 
 
@@ -36,12 +39,13 @@ def newest_folded(
     Raises ReadFailed, Damage.
     """
     writer, dialect = f"session@{session}", dialect_of(session, config)
-    loaded = load_newest(config, writer, loader(session, config, unfoldable), reader, upto_lsn)
+    reader = reader or Reader(config.journal_folder, OsFiles())
+    load = loader(session, config, unfoldable, Path(reader.folder))
+    loaded = load_newest(config, writer, load, reader, upto_lsn)
     if loaded is not None:
         return loaded
-    skipped = skipped_records(config.journal_folder, OsFiles())
-    folded = Folded(writer, session, dialect, LeftOut(skipped, unfoldable))
-    folded.lsn = lsn_before(reader or Reader(config.journal_folder, OsFiles()), writer)
+    folded = Folded(writer, session, dialect, LeftOut(skipped_records(reader.folder, OsFiles()), unfoldable))
+    folded.lsn = lsn_before(reader, writer)
     return folded
 
 

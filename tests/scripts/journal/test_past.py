@@ -13,7 +13,8 @@ from common.actor import order_books as orders
 from common.actor.snapshots import make_snapshot
 from common.config import CHECKOUT, Config, load
 from common.exit_status import ExitStatus
-from common.journal import Entry, Log, OsFiles, Reader, Record
+from common.journal import EPOCH, Entry, Log, OsFiles, Reader, Record
+from common.journal.skipped import skip_record
 from common.journal.snapshots import newest_snapshot, snapshot_folder
 from common.messages import HASH_EVERY, Kind, SessionChanged, SessionState, StateHash, encode
 from common.past.state import past_text
@@ -181,3 +182,29 @@ def test_a_shadow_begins_at_the_oldest_snapshots(
     found = orjson.loads(capsys.readouterr().out)
     assert found["compared"] == 1
     assert (status, found["differs"] is None) == ((ExitStatus.OK, True) if right else (ExitStatus.INTEGRITY, False))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_record_that_a_person_had_skipped_has_no_effect_on_what_is_told_of_the_past(
+    tmp_path: Path, elsewhere: bool
+) -> None:
+    """What was skipped stands beside the log that is read, wherever that is."""
+    config = load(environ={"FIXRING_VAR": str(tmp_path / "var")})
+    folder = tmp_path / "elsewhere" if elsewhere else config.journal_folder
+    log = Log.open(folder, FILES, wall_ns=1, segment_bytes=SEGMENT_BYTES)
+    states = SessionState.DISCONNECTED, SessionState.DISCONNECTED, SessionState.LATCHED
+    steps = [SessionChanged("generic", 1, n, state, 10, 6) for n, state in enumerate(states)]
+    entries = [Entry(int(Kind.SESSION), "session@generic", 1, n, encode(step)) for n, step in enumerate(steps, 1)]
+    log.append([Entry(EPOCH, "session@generic", 1, 0, bytes(8)), *entries], 1)
+    last = log.last_lsn
+    log.close()
+    skip_record(folder, FILES, last, "wrong")
+    skip_record(config.journal_folder if elsewhere else tmp_path / "elsewhere", FILES, last - 1, "of another log")
+    reader = Reader(folder, FILES)
+    pasts = Past(config, folder=folder), Past(config, reader), Past(config, reader, apart=False)
+    for past in pasts:
+        past.read_on(reader, None)
+        assert not past.sessions["session@generic"].history.latched
+        assert [row.lsn for row in past.orders.books.left_out.dump()] == [last]
+    first, newest = (past.digests() for past in pasts[:2])
+    assert first.keys() == {"orders", "risk", "session@generic"} and first.items() <= newest.items()
