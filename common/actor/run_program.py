@@ -12,6 +12,7 @@ import msgspec
 
 from common.actor.parent import die_with
 from common.actor.programs import ProgramEnded, RunProgram
+from common.actor.slices import ask_for_slice
 
 LONGEST_S = 1800.0
 """A program that takes longer hangs: at the least priority beside a busy machine one may take many minutes."""
@@ -67,6 +68,7 @@ class ProgramBeside:
 
 
 def _stand_back(parent: int) -> None:
-    """Least priority, and no longer life than the process that asked."""
+    """Least priority, the system's own slice, and no longer life than the process that asked."""
     die_with(parent)
     os.nice(LEAST_PRIORITY)
+    ask_for_slice(0)

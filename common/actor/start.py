@@ -13,6 +13,7 @@ from common.actor.dialling import why_not_held
 from common.actor.logs import ActorLog
 from common.actor.process import AlreadyRunning, show_name
 from common.actor.shell import Shell
+from common.actor.slices import ask_for_slice
 from common.actor.tcp import Endpoint
 from common.config import Config, ConfigError, Environment, FixConfig, TlsConfig, load, url_port
 from common.exit_status import ExitStatus
@@ -114,6 +115,8 @@ def run_actor(build: Callable[[Config], Shell]) -> int:
     """Load the configuration, build the shell and run it; every failure to start becomes a line and an exit status."""
     try:
         config = load()
+        # Before anything starts a thread.
+        ask_for_slice(config.stack.stack.slice_us)
         shell = build(config)
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -5,12 +5,15 @@ journal had it; the order is then cancelled, outside the measure. The rate is ta
 that do not cross: each brings two reports (New, Expired) and leaves nothing open.
 """
 
+import multiprocessing
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import zmq
@@ -155,14 +158,36 @@ def _passive_price(stack: PrivateStack, context: "zmq.Context[zmq.Socket[bytes]]
             return (top.bid_px * PRICE_SHARE).quantize(TICK)
 
 
-def measure_ring(orders: int, window: int, *, durable: bool) -> Figures:
-    """Round trips one at a time, then `10 * orders` orders with `window` of them under way."""
+def measure_ring(
+    orders: int, window: int, *, durable: bool, overrides: Mapping[str, str] = MappingProxyType({})
+) -> Figures:
+    """Round trips one at a time, then `10 * orders` orders with `window` of them under way; the stack is configured as
+    `overrides` say."""
     durability = {"FIXRING__JOURNAL__DURABILITY": "disk" if durable else "process"}
     with (
         tempfile.TemporaryDirectory(prefix="fixring-ring-") as folder,
-        PrivateStack(Path(folder), {**ROOMY, **durability}) as stack,
+        PrivateStack(Path(folder), {**ROOMY, **durability, **overrides}) as stack,
     ):
         return measure_stack(stack, orders, window)
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes beside, that use all of a processor that they are given."""
+    processes = [multiprocessing.get_context("spawn").Process(target=_be_busy, daemon=True) for _ in range(count)]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _be_busy() -> None:
+    while True:
+        pass
 
 
 def measure_copied(mode: ReplicationMode, orders: int, window: int) -> Figures:

@@ -8,7 +8,7 @@ from common.config import ReplicationMode
 from scripts.bench.bridge import measure_long_start, measure_trips
 from scripts.bench.figures import Figures
 from scripts.bench.floor import measure_floor
-from scripts.bench.ring import BenchFailed, measure_copied, measure_memory, measure_ring
+from scripts.bench.ring import BenchFailed, busy, measure_copied, measure_memory, measure_ring
 from scripts.bench.session import measure_session
 from scripts.bench.start import measure_start
 from scripts.bench.takeover import measure_takeover
@@ -29,6 +29,8 @@ WINDOW = click.option("--window", default=500, show_default=True, help="Orders u
 RUNS = click.option("--runs", default=3, show_default=True, help="Runs of each, in turn; medians are shown.")
 DURABILITY = click.option("--durability", type=click.Choice(["disk", "process"]), default="disk", show_default=True)
 
+_OWN_SLICE = "slice_us=0"
+"""The stack with the system's own slices."""
 
 _RING_HEAD = f"{'':12}{'p50 us':>10}{'p99 us':>10}{'p999 us':>10}{'orders/s':>12}"
 
@@ -61,29 +63,43 @@ def floor(orders: int, window: int, durability: str, as_json: bool) -> None:
 @WINDOW
 @RUNS
 @DURABILITY
+@click.option(
+    "--busy", "beside", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Processes beside that use all they are given.",
+)  # fmt: skip
 @AS_JSON
-def ring(orders: int, window: int, runs: int, durability: str, as_json: bool) -> None:
-    """The bare ring and the real stack, one after the other, side by side."""
+def ring(orders: int, window: int, runs: int, durability: str, beside: int, as_json: bool) -> None:
+    """The bare ring and the real stack, one after the other, side by side.
+
+    With `--busy` the stack runs once more with the system's own slices of processor time, not the stack's.
+    """
     durable = durability == "disk"
-    floors, rings = [], []
-    for _ in range(runs):
-        floors.append(measure_floor(orders, window, durable=durable))
-        try:
-            rings.append(measure_ring(orders, window, durable=durable))
-        except (BenchFailed, StackFailed) as error:
-            raise CommandError(str(error)) from error
-    bare, real = _median(floors), _median(rings)
+    measured: dict[str, list[Figures]] = {"floor": [], "ring": [], **({_OWN_SLICE: []} if beside else {})}
+    try:
+        with busy(beside):
+            for _ in range(runs):
+                measured["floor"].append(measure_floor(orders, window, durable=durable))
+                measured["ring"].append(measure_ring(orders, window, durable=durable))
+                if beside:
+                    overrides = {"FIXRING__STACK__SLICE_US": "0"}
+                    figures = measure_ring(orders, window, durable=durable, overrides=overrides)
+                    measured[_OWN_SLICE].append(figures)
+    except (BenchFailed, StackFailed) as error:
+        raise CommandError(str(error)) from error
+    medians = {name: _median(figures) for name, figures in measured.items()}
+    bare, real = medians["floor"], medians["ring"]
     p50_ratio = real.trip_us["p50"] / bare.trip_us["p50"]
     rate_ratio = real.orders_per_s / bare.orders_per_s
-    document = {"floor": _document(bare), "ring": _document(real), "p50_ratio": p50_ratio, "rate_ratio": rate_ratio}
+    document = {name: _document(figures) for name, figures in medians.items()}
+    head = f"medians of {runs} runs, durability {durability}, {window} orders under way for the rate"
     lines = (
-        f"medians of {runs} runs, durability {durability}, {window} orders under way for the rate",
+        f"{head}, {beside} busy processes beside" if beside else head,
         _RING_HEAD,
-        _line("floor", bare),
-        _line("ring", real),
+        *(_line(name, figures) for name, figures in medians.items()),
         f"{'ratio':12}{p50_ratio:>10.2f}{'':20}{rate_ratio:>12.3f}",
     )
-    show({**document, "runs": runs, "durability": durability}, lines, as_json=as_json)
+    ratios = {"p50_ratio": p50_ratio, "rate_ratio": rate_ratio}
+    show({**document, **ratios, "runs": runs, "durability": durability, "busy": beside}, lines, as_json=as_json)
 
 
 @bench.command()
