@@ -126,10 +126,11 @@ class Storm:
         }
 
     def _is_ready(self) -> bool:
-        """A latch that a former tenure on this host has left is ended by hand."""
+        """A latch that a former tenure on this host has left, or the log has brought along, is ended by hand."""
         for name, process in self._world.processes.items():
-            core = process.core if name.startswith(("session@", "account@")) else None
-            if core is not None and core.status(process.clock.read()).get("latched"):
+            core = process.core if name == "risk" or name.startswith(("session@", "account@")) else None
+            status = {} if core is None else core.status(process.clock.read())
+            if status.get("latched") or status.get("state") == "killed":
                 self._world.resume(name)
         states = self._states()
         return states["risk"] == states["orders"] == "live" and all(

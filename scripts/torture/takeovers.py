@@ -10,7 +10,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,18 +20,23 @@ from common.actor.control import is_running
 from common.exit_status import ExitStatus
 from common.journal import OsFiles, iterate
 from common.messages import Kind, NewOrder, Outbound
+from scripts.stack import StackFailed
 from scripts.torture.load import Load
 from scripts.torture.takeover_hosts import VENUE, Scene, processes_of, status_of
 
 RATE: Final = 100.0
 LOAD_S: Final = 3.0
-UNDER_WAY: Final = 60
+AT_ONCE: Final = 200
 """So many commands are sent at once, just before the end."""
+
+UNDER_WAY: Final = 50
+"""So many of them have no outcome then, at least: else the round shows too little."""
 
 WAIT_S: Final = 90.0
 NOT_FOR_US: Final = "is open there, not for us"
 SESSION: Final = f"session@{VENUE}"
 POLL_S: Final = 0.05
+SOON_S: Final = 0.001
 
 _outbound = msgspec.msgpack.Decoder(Outbound).decode
 
@@ -42,8 +47,8 @@ class Round(NamedTuple):
     `under_way`: commands without an outcome at the end. `told`: orders that the first host had told as sent; `lost`: of
     those, what the second does not know. `found`: orders that rest at the venue and that it does not know: `reconcile`
     has named each, and the kill switch has cancelled it. `takeover_s` and `logon_s`: from the command on, until it
-    ended and until the venue had accepted Logon(A). `written`: bytes that the first host wrote after it woke. `wrong`:
-    sentences.
+    ended and until the venue had accepted Logon(A). `written`: bytes that the first host wrote after it woke. `again`:
+    why the takeover had to be said again. `wrong`: sentences.
     """
 
     fault: str
@@ -54,6 +59,7 @@ class Round(NamedTuple):
     takeover_s: float
     logon_s: float
     written: int
+    again: tuple[str, ...]
     wrong: tuple[str, ...]
 
     def told_as(self, number: int) -> str:
@@ -63,7 +69,8 @@ class Round(NamedTuple):
             f"{self.found} found at the venue; "
             f"takeover {self.takeover_s:.1f} s, Logon(A) {self.logon_s:.1f} s; {self.written} bytes after it woke"
         )
-        return "\n".join((line, *(f"     WRONG: {each}" for each in self.wrong)))
+        again = (f"     said again: {each}" for each in self.again)
+        return "\n".join((line, *again, *(f"     WRONG: {each}" for each in self.wrong)))
 
 
 class Takeovers:
@@ -92,6 +99,7 @@ class _Round:
         self._fault = fault
         self._mode = mode
         self._load = Load(scene.first.config, RATE, seed)
+        self._again: list[str] = []
         self._wrong: list[str] = []
         self._found = 0
 
@@ -100,8 +108,8 @@ class _Round:
         self._load.start()
         time.sleep(LOAD_S)
         before = book.given_count
-        self._load.flood(UNDER_WAY)
-        _until(lambda: book.given_count >= before + UNDER_WAY)
+        self._load.flood(AT_ONCE)
+        _until(lambda: book.given_count >= before + AT_ONCE, SOON_S)
         stopped = processes_of(scene.first)
         for process in stopped:
             os.kill(process, signal.SIGKILL if self._fault == "kill" else signal.SIGSTOP)
@@ -110,6 +118,8 @@ class _Round:
         self._load.end()
         told = {name for name, its in book.commands.items() if its.kind == "new" and its.outcome == "sent"}
         under_way = sum(1 for its in book.commands.values() if not its.outcome)
+        if under_way < UNDER_WAY:
+            self._wrong.append(f"{under_way} commands were under way, which is too few")
         began_s = time.monotonic()
         takeover_s = self._take_over() - began_s
         logon_s = self._start() - began_s
@@ -126,20 +136,30 @@ class _Round:
             self._wrong.append(f"the first host woke and wrote {written} bytes")
         return Round(
             self._fault, under_way, len(told), len(lost), self._found, takeover_s, logon_s, written,
-            tuple(self._wrong),
+            tuple(self._again), tuple(self._wrong),
         )  # fmt: skip
 
     def _take_over(self) -> float:
+        """Where no yes is to be had of the servers it is said again, as it asks for: the term may be a later one then.
+        Raises StackFailed."""
         identity = json.loads(self._said("replication", "list", "--json"))[0]["journal_id"]
-        told = json.loads(self._said("takeover", "--yes", "--json", "--stream", identity))
-        if told["term"] != 2:
-            self._wrong.append(f"the second term is {told['term']}")
+        command, until_s = ("takeover", "--yes", "--json", "--stream", identity), time.monotonic() + WAIT_S
+        while True:
+            status, out, err = self._scene.fixring(self._scene.second, *command)
+            if status == ExitStatus.OK:
+                break
+            if status != ExitStatus.NOT_ANSWERED or time.monotonic() > until_s:
+                raise StackFailed(_failed(command, status, err))
+            self._again.append(err.strip().splitlines()[-1])
+        term = json.loads(out)["term"]
+        if not 2 <= term <= 2 + len(self._again):
+            self._wrong.append(f"after {len(self._again)} that came to nothing the takeover's term is {term}")
         return time.monotonic()
 
     def _said(self, *arguments: str) -> str:
         status, out, err = self._scene.fixring(self._scene.second, *arguments)
         if status != ExitStatus.OK:
-            self._wrong.append(f"fixring {' '.join(arguments)}: exit status {status}: {err.strip()[-300:]}")
+            self._wrong.append(_failed(arguments, status, err))
         return out
 
     def _start(self) -> float:
@@ -187,10 +207,14 @@ class _Round:
         return {(command.strategy, command.number) for command in commands if isinstance(command, NewOrder)}
 
 
-def _until(holds: Callable[[], bool]) -> bool:
+def _failed(arguments: Iterable[str], status: int, err: str) -> str:
+    return f"fixring {' '.join(arguments)}: exit status {status}: {err.strip()[-300:]}"
+
+
+def _until(holds: Callable[[], bool], poll_s: float = POLL_S) -> bool:
     until_s = time.monotonic() + WAIT_S
     while not holds():
         if time.monotonic() > until_s:
             return False
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
     return True
