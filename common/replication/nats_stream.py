@@ -16,7 +16,9 @@ from typing import NamedTuple, TypeVar
 
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -27,7 +29,7 @@ from nats.js.api import (
     StreamConfig,
     StreamInfo,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from common.config import Config, ConfigError
 from common.replication.errors import Away, NoStream, NotSetUp, StreamBroken
@@ -45,6 +47,7 @@ connections and never answers.
 ANSWER_S = 2.0
 """The same for what is read, and more of it."""
 
+ASK_AGAIN_S = 0.01
 EXPECTED_LAST_SEQUENCE = "Nats-Expected-Last-Sequence"
 NO_MESSAGE = 10037
 LEAST_VERSION = (2, 12, 3)
@@ -144,7 +147,7 @@ class NatsStream:
         js = client.jetstream(timeout=ANSWER_S)
         subscription = await js.pull_subscribe(self._subject, stream=self.name, config=config)
         try:
-            taken = await subscription.fetch(count, timeout=ANSWER_S)
+            taken = await fetched(subscription, count)
         finally:
             with suppress(NatsError):
                 await js.delete_consumer(self.name, (await subscription.consumer_info()).name)
@@ -273,6 +276,19 @@ class NatsStream:
         """End the connection."""
         self._give_up()
         self._loop.close()
+
+
+async def fetched(subscription: JetStreamContext.PullSubscription, count: int) -> list[Msg]:
+    """What a consumer that was just made sends. The server that is asked may not know of it yet, and then says that
+    nobody is there: it is asked again for ANSWER_S. Raises NatsError."""
+    until_s = asyncio.get_running_loop().time() + ANSWER_S
+    while True:
+        try:
+            return await subscription.fetch(count, timeout=ANSWER_S)
+        except ServiceUnavailableError:
+            if asyncio.get_running_loop().time() > until_s:
+                raise
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 CHECKED = frozenset({

@@ -12,7 +12,7 @@ import pytest
 from common.replication.chain import Chain
 from common.replication.errors import Away, NoStream, NotSetUp, StreamBroken
 from common.replication.message import Batch
-from common.replication.nats_stream import NatsStream
+from common.replication.nats_stream import NatsStream, fetched
 from common.replication.port import Answer
 from common.replication.publisher import Publisher
 from scripts.nats import NatsServers
@@ -159,3 +159,22 @@ def test_a_server_that_is_killed_is_away_and_has_everything_when_it_is_back(
             continue
     publisher.publish(made[2].batch)
     assert list(stream.messages(1, 9)) == made
+
+
+def test_a_consumer_that_the_server_does_not_know_yet_is_asked_again(servers: NatsServers, stream: NatsStream) -> None:
+    stream.make()
+    made = messages(3)
+    for sequence, each in enumerate(made):
+        stream.publish(each.batch, sequence)
+
+    async def ask(js: Any) -> list[Any]:
+        subscription = await js.pull_subscribe(f"fixring.journal.{JOURNAL}", "late", stream=stream.name)
+        known = await subscription.consumer_info()
+        await js.delete_consumer(stream.name, "late")
+        asked = asyncio.create_task(fetched(subscription, 3))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asked), 0.05)
+        await js.add_consumer(stream.name, known.config)
+        return list(await asked)
+
+    assert [each.data for each in by_hand(servers, ask)] == [each.batch.block for each in made]
