@@ -333,12 +333,6 @@ def _reserve_orders_only(original: Any, self: Any, reservation: Any, sign: int) 
         original(self, reservation, sign)
 
 
-def _any_end_counts(original: Any) -> Any:
-    return lambda answer, line, sent_ns, connection, window_ns: original(
-        answer, line, sent_ns, connection, max(window_ns, 1)
-    )
-
-
 def _settled_without_fees(original: Any, self: Any, order: Any) -> bool:
     return worst.at_worst(order) != NOTHING or self.is_by_hand(order)
 
@@ -751,7 +745,7 @@ BUGS: dict[str, Bug] = {
     ),
     "our-end-is-theirs": Bug(
         "Where a venue has no window, the end of our side of a connection ends what it carried.",
-        ((orders_fold, "window_closed", _any_end_counts),), 1300, version=7,
+        takeovers.ANY_END_COUNTS, 1300, version=7,
     ),
     "fees-left-behind": Bug(
         "An order leaves memory though REST has not told its fees.",
@@ -920,6 +914,10 @@ BUGS: dict[str, Bug] = {
     "fence-latches": Bug(
         "The supervisors take a fenced journal for a damaged one, and latch the kill switch.",
         takeovers.FENCE_LATCHES, 20, takeover=True,
+    ),
+    "dead-with-its-host": Bug(
+        "What the former host's connection carried is over before the venue has let the other host log on.",
+        takeovers.ANY_END_COUNTS, 60, takeover=True,
     ),
     "resume-past-term-s-end": Bug(
         "A client resumes from a place that only the lost end of a former host's log had.",

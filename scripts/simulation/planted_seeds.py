@@ -27,6 +27,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "closings-untold": 1,
     "configuration-is-all": 5,
     "count-fills-again": 0,
+    "dead-with-its-host": 19,
     "delete-what-is-gap-filled": 83,
     "done-for-day-is-over": 1,
     "drop-on-replay": 0,

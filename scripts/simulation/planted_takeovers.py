@@ -6,6 +6,7 @@
 from typing import Any, Final
 
 from common.exit_status import ExitStatus
+from common.orders import fold
 from common.replication import following, publisher
 from common.replication.errors import Fenced
 from common.replication.publisher import Publisher
@@ -79,6 +80,12 @@ def _fence_is_damage(original: Any) -> Any:
     return exited
 
 
+def _any_end_counts(original: Any) -> Any:
+    return lambda answer, line, sent_ns, connection, window_ns: original(
+        answer, line, sent_ns, connection, max(window_ns, 1)
+    )
+
+
 DUPLICATE_IS_YES: Final = (
     (publisher, "is_yes", lambda _: _duplicates_too), (following, "is_yes", lambda _: _duplicates_too)
 )  # fmt: skip
@@ -89,4 +96,5 @@ REFILL_UNRELEASED: Final = ((JournalCore, "_refill", _whatever_is_durable),)
 GRANT_UNRELEASED: Final = ((JournalCore, "_epoch", _grant_at_once),)
 SERVE_UNRELEASED: Final = ((JournalCore, "started", _serve_what_is_there),)
 FENCE_LATCHES: Final = ((SupervisorCore, "exited", _fence_is_damage),)
+ANY_END_COUNTS: Final = ((fold, "window_closed", _any_end_counts),)
 RESUME_PAST_END: Final = ((clients, "_is_of_what_is_lost", lambda _: lambda *arguments: False),)

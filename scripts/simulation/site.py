@@ -116,6 +116,12 @@ class Site:
             for stream in process.streams.values():
                 stream.swallow()
 
+    def delay_venues(self, for_ns: int) -> None:
+        """What it writes to the venues, and the end of what it has there, arrives so much later."""
+        for process in self.processes.values():
+            for stream in process.streams.values():
+                stream.stall(for_ns)
+
     def stop(self, stops_before: int) -> None:
         """SIGSTOP to every process; a session before the write that comes after so many, if it comes soon."""
         self.stopped_ns, self.slept_through_term = self.world.scheduler.now_ns, False

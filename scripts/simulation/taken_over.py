@@ -43,6 +43,10 @@ REMOTE: Final = (PROBE, DESK, TWIN)
 """Strategies on a host of their own: they go on over a takeover, with the host that trades then."""
 
 VENUES: Final = (("generic",), ("binance",), ("generic", "binance"))
+WITHOUT_WINDOW: Final = ("deribit",)
+"""REST says what FIX cannot, and a request that waits in a connection is carried out however late it is read."""
+
+WITHOUT_WINDOW_SHARE: Final = 0.25
 READ_NS: Final = 200 * NS_PER_MS
 ENTRY: Final = "entry"
 """The link of orders that strategies come in by."""
@@ -97,6 +101,8 @@ class TakeoverWorld(World):
         self.mode = self.dice.choice((ReplicationMode.QUORUM, ReplicationMode.QUORUM, ReplicationMode.ASYNC))
         self.strikes: Counter[str] = Counter()
         venues = self.dice.choice(VENUES)
+        if Random(f"without a window {seed}").random() < WITHOUT_WINDOW_SHARE:
+            venues = WITHOUT_WINDOW
         pause_ns = self.dice.choice((20, 60)) * NS_PER_MS
         plan = Plan(seed, 0, (), 2, pause_ns, VERSION, False, frozenset(), venues)
         self.copy = CopyView()
@@ -105,6 +111,7 @@ class TakeoverWorld(World):
         self.takeovers = 0
         self.lost: dict[tuple[str, str], TrueOrder] = {}
         self._sites: dict[Process, Site] = {}
+        self._clients_at: Site | None = None
         super().__init__(plan, traced=traced, checkers=TakeoverCheckers(self.config_of(plan), self.shared))
         self.servers = Servers(self.scheduler, Random(f"servers {seed}"), self._added)
         first = Site(self, self.hosts["stack"], self._its_checkers())
@@ -230,8 +237,10 @@ class TakeoverWorld(World):
         self.checkers, self.witness, self.emergency = site.checkers, site.witness, site.emergency
 
     def point_clients(self, site: Site) -> None:
-        """Strategies elsewhere go to this host's orders; what was under way to the other one is lost."""
-        orders = site.processes["orders"]
+        """Strategies elsewhere go to this host's orders, once; what was under way to the other one is lost."""
+        if self._clients_at is site:
+            return
+        self._clients_at, orders = site, site.processes["orders"]
         for name in REMOTE:
             client = self.processes[name]
             for wire in client.wires:

@@ -21,6 +21,7 @@ from scripts.simulation.taken_over import LAG_MS, LAG_RECORDS, TakeoverWorld
 OPEN_NS: Final = 5 * NS_PER_S
 STEPS_A_TAKEOVER: Final = 500
 TRIES: Final = 60
+DELAYS_S: Final = (0, 0, 0, 5, 7, 9)
 QUIET_NS: Final = int(QUIET_S * NS_PER_S)
 FIRM: Final[dict[str, object]] = {"scope": "firm"}
 
@@ -32,6 +33,7 @@ class Storm:
         """The world has been running for a while."""
         self._world = world
         self._dice = world.dice
+        self._delays = Random(f"delays {world.plan.seed}")
         world.journal_id = Reader(setting.JOURNAL_FOLDER, world.active.host.disk.files()).identity().hex()
         wrong_ms = self._dice.choice((0, 30, -30, 400, -400, 3_000, -3_600_000))
         world.standby.host.clock.jump(wrong_ms * NS_PER_MS)
@@ -59,6 +61,7 @@ class Storm:
         world.trace("adversary", "crisis", crisis)
         world.strikes[f"takeover-{crisis}"] += 1
         former, successor = world.active, world.standby
+        self._delay_venues(former)
         _CRISES[crisis](world, former, dice)
         world.run_for(dice.choice((0, 100, 700, 4_000)) * NS_PER_MS)
         base_lsn = self._take_over(successor)
@@ -71,6 +74,15 @@ class Storm:
         world.point_clients(successor)
         former.checkers.check_lost(base_lsn, LAG_RECORDS, LAG_MS * NS_PER_MS)
         former.retire(world.new_checkers())
+
+    def _delay_venues(self, former: Site) -> None:
+        """Perhaps the venues hold the former host's connections for open, with what it has written in them, until the
+        other host may have asked them."""
+        delay_s, before_ms = self._delays.choice(DELAYS_S), self._delays.randrange(50)
+        if delay_s:
+            self._world.strikes["late at venues"] += 1
+            former.delay_venues(delay_s * NS_PER_S)
+            self._world.run_for(before_ms * NS_PER_MS)
 
     def _take_over(self, successor: Site) -> int:
         """By hand, again and again while the servers say nothing; the record that the new term stands on."""
