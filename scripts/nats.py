@@ -18,9 +18,11 @@ from common.replication.errors import Away
 from common.replication.message import MAX_PAYLOAD_BYTES
 from common.replication.nats_stream import NatsAddress, NatsStream, address_of
 from scripts.stack import PrivateStack, StackFailed, free_ports
+from scripts.torture.relays import Relay, Relays
 
 UP_S = 20.0
 POLL_S = 0.02
+NOBODY_S_PORT = 1
 
 
 class NoServer(Exception):
@@ -39,13 +41,18 @@ def program() -> str:
 class NatsServers:
     """One server, or a cluster of several; each is killed with the process that made them."""
 
-    def __init__(self, folder: Path, count: int = 1, sync: str = "always") -> None:
-        """Their files go under `folder`; `sync` is `sync_interval` of each. Nothing is started yet."""
+    def __init__(self, folder: Path, count: int = 1, sync: str = "always", *, relayed: bool = False) -> None:
+        """Their files go under `folder`; `sync` is `sync_interval` of each. With `relayed` they reach one another by
+        relays, so that `cut_off` can part them. Nothing is started yet.
+        """
         self._sync = sync
         self._folder = folder
         ports = free_ports(3 * count)
         self._ports, self._routes, self._monitors = ports[:count], ports[count : 2 * count], ports[2 * count :]
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * count
+        pairs = [(source, to) for source in range(count) for to in range(count) if source != to] if relayed else []
+        self._ways = {pair: Relay(self._routes[pair[1]]) for pair in pairs}
+        self._relays = Relays(list(self._ways.values()))
 
     @property
     def urls(self) -> list[str]:
@@ -94,9 +101,21 @@ class NatsServers:
             f'jetstream {{ store_dir: "{folder}/store", sync_interval: {self._sync} }}\n'
         )
         if len(self._ports) > 1:
-            routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes)
-            text += f"cluster {{ name: c, listen: 127.0.0.1:{self._routes[index]}, routes: [{routes}] }}\n"
+            ports = [way.port for (source, _), way in self._ways.items() if source == index] or self._routes
+            routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+            # A server tells the others where each is to be had; what goes by relays is to go by nothing else.
+            elsewhere = f", advertise: 127.0.0.1:{NOBODY_S_PORT}" if self._ways else ""
+            listen = f"127.0.0.1:{self._routes[index]}"
+            text += f"cluster {{ name: c, listen: {listen}{elsewhere}, routes: [{routes}] }}\n"
         return text
+
+    def cut_off(self, index: int) -> None:
+        """Nothing passes between that one and the others from now on; clients reach it as before."""
+        self._relays.set_cut([way for pair, way in self._ways.items() if index in pair], is_cut=True)
+
+    def join(self, index: int) -> None:
+        """What `cut_off` did is over."""
+        self._relays.set_cut([way for pair, way in self._ways.items() if index in pair], is_cut=False)
 
     def send(self, index: int, number: signal.Signals) -> None:
         """A signal to one of them; a killed one is reaped."""
@@ -108,6 +127,7 @@ class NatsServers:
 
     def __enter__(self) -> "NatsServers":
         """Start all."""
+        self._relays.start()
         try:
             for index in range(len(self._ports)):
                 self.start(index)
@@ -124,6 +144,7 @@ class NatsServers:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
+        self._relays.end()
 
 
 def make_stream(stack: PrivateStack, within_s: float) -> None:

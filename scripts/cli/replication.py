@@ -1,4 +1,4 @@
-"""`fixring replication init|status|list|verify|evidence|takeovers`: the copy of the journal off the machine."""
+"""`fixring replication init|status|list|verify|evidence|takeovers|faults`: the copy of the journal off the machine."""
 
 import random
 import tempfile
@@ -247,3 +247,45 @@ def takeovers(mode: str, rounds: int, seed: int | None, as_json: bool) -> int:
         wrong = sum(bool(each.wrong) for each in done)
         click.echo(f"{len(done)} takeovers ({mode}, seed {seed}): {lost} orders lost, {wrong} rounds with faults found")
     return ExitStatus.FAILURE if any(each.wrong for each in done) else ExitStatus.OK
+
+
+@replication.command()
+@click.option("--only", default="", metavar="KIND", help="Only what is called so: kill, stop, cut or disk.")
+@click.option("--servers", "counts", type=click.Choice(["1", "2"]), help="Only so many of the three at once.")
+@click.option("--seed", type=int, help="Decides the load; drawn without one.")
+@AS_JSON
+def faults(only: str, counts: str | None, seed: int | None, as_json: bool) -> int:
+    """Have one, then two of three servers fail in each way under load, and see what a stack in "quorum" makes of it.
+
+    Servers are killed, stopped, cut off from the other two, and have their disks filled (which takes root), the
+    stream's leader first, on ports and in a folder of their own. With one away every order is to be acknowledged; with
+    two none is, status, metrics and alerts are to say so, and the kill switch is to empty the venue's books. Then it is
+    to go on by itself. Exit status 1 where anything was otherwise.
+    """
+    from scripts.stack import StackFailed
+    from scripts.torture.server_faults import HEAD, KINDS, ServerFaults, document
+
+    if only and only not in KINDS:
+        raise CommandError(f"no fault is called {only!r}; there are {', '.join(KINDS)}", ExitStatus.USAGE)
+    seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+    rows, wrong = [], []
+    try:
+        with tempfile.TemporaryDirectory(prefix="fxr") as folder, ServerFaults(Path(folder), seed) as tried:
+            if not as_json:
+                click.echo(HEAD)
+            for count in (1, 2) if counts is None else (int(counts),):
+                for kind in (only,) if only else KINDS:
+                    rows.append(tried.round(kind, count))
+                    if not as_json:
+                        click.echo(rows[-1].told())
+            wrong = tried.compare()
+    except StackFailed as error:
+        raise CommandError(f"seed {seed}: {error}") from error
+    if as_json:
+        click.echo(document(rows, seed, wrong))
+    else:
+        for text in wrong:
+            click.echo(f"WRONG: {text}")
+        left_out = sum(bool(row.left_out) for row in rows)
+        click.echo(f"{len(rows) - left_out} faults (seed {seed}), {left_out} left out")
+    return ExitStatus.FAILURE if wrong or any(row.wrong for row in rows) else ExitStatus.OK
