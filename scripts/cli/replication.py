@@ -1,10 +1,12 @@
-"""`fixring replication init|status|list|verify|evidence|takeovers|faults`: the copy of the journal off the machine."""
+"""`fixring replication init|status|list|verify|table|evidence|takeovers|faults`: the journal's copy off the machine."""
 
 import random
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -21,6 +23,12 @@ from common.replication.errors import Away, ReplicationError
 from common.replication.nats_stream import NatsStream, address_of
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, checked, progress
+
+IDENTITY: Final = click.option(
+    "--stream", "journal_id", metavar="IDENTITY", help="Which journal; of use where the servers have several."
+)
+FOLLOW_S: Final = 0.2
+"""Between two looks at a stream that has not grown."""
 
 
 @click.group()
@@ -59,6 +67,26 @@ def opened_stream(config: Config, journal_id: str) -> Iterator[NatsStream]:
         raise CommandError(str(error), ExitStatus.INTEGRITY) from error
     finally:
         stream.close()
+
+
+@contextmanager
+def named_stream(config: Config, journal_id: str | None) -> Iterator[tuple[NatsStream, str]]:
+    """The journal's stream and its identity: the one named, else the one that the folder follows or holds, else the
+    only one that the servers have. Raises CommandError."""
+    if journal_id is None:
+        try:
+            journal_id = Reader(config.journal_folder, OsFiles()).identity().hex()
+        except JournalError:
+            with opened_stream(config, "") as stream:
+                found = sorted(stream.journals())
+            if len(found) != 1:
+                text = f"the servers have the copies of {len(found)} journals: name one with --stream"
+                raise CommandError(f"{text} (fixring replication list)", ExitStatus.USAGE) from None
+            (journal_id,) = found
+    if len(journal_id) != 32 or not set(journal_id) <= set("0123456789abcdef"):
+        raise click.UsageError(f"{journal_id!r} is no journal's identity: `replication list` tells them")
+    with opened_stream(config, journal_id) as stream:
+        yield stream, journal_id
 
 
 @replication.command()
@@ -169,6 +197,43 @@ def _check_same(chain: Chain, reader: Reader) -> None:
     if own != chain.end:
         text = f"message {chain.sequence}: up to record {chain.end.lsn} the journal does not hold what the stream does"
         raise CommandError(text, ExitStatus.INTEGRITY)
+
+
+@replication.command("table")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@IDENTITY
+@click.option("--follow", is_flag=True, help="Go on as the stream grows, and wait for servers that are away.")
+def table_command(file: Path, journal_id: str | None, follow: bool) -> None:
+    """Write the stream's records to the DuckDB table `records` in FILE, on from where the last run of it ended.
+
+    It needs no more than the servers and the right to read there. It may be killed at any time: what was written and
+    the place up to which it was read are one transaction. Exit status 7 where the stream has a hole or a broken chain.
+    """
+    try:
+        import duckdb
+
+        from scripts.journal.table import OtherStream, RecordTable
+    except ImportError as error:
+        raise CommandError(f"{error}: pip install duckdb brings it") from error
+    config = load()
+    _require_a_copy(config)
+    try:
+        with named_stream(config, journal_id) as (stream, _), RecordTable(file, stream) as table:
+            while True:
+                try:
+                    with progress("reading") as told:
+                        written = table.catch_up(lambda at, whole: told(at, whole, "messages"))
+                except Away:
+                    if not follow:
+                        raise
+                    written = 0
+                if not follow:
+                    break
+                if not written:
+                    time.sleep(FOLLOW_S)
+            click.echo(f"{file}: records up to {table.chain.end.lsn}, of {table.chain.sequence:,} messages.")
+    except (duckdb.Error, OtherStream) as error:
+        raise CommandError(str(error)) from error
 
 
 @replication.command()

@@ -29,11 +29,10 @@ from common.journal.terms import TermBegan
 from common.past.words import time_text
 from common.replication.errors import Away, Fenced
 from common.replication.following import Following
-from common.replication.nats_stream import NatsStream
 from common.replication.port import ReplicatedLog
 from scripts.cli.errors import CommandError
 from scripts.cli.journal_parts import AS_JSON, checked, progress
-from scripts.cli.replication import opened_stream
+from scripts.cli.replication import IDENTITY, named_stream
 from scripts.cli.warming import Warming
 from scripts.journal.kept import EMERGENCY_FOLDER, HOST_FILE, LATCH
 from services.session.emergency import SUFFIX as EMERGENCY
@@ -45,10 +44,6 @@ END_S: Final = 10.0
 QUIET_S: Final = STOOD_STILL_NS / NS_PER_S + 1.0
 """A former host that was stopped for less than STOOD_STILL_NS finds out within this that it is fenced; one that was
 stopped for longer asks before it goes on."""
-
-IDENTITY: Final = click.option(
-    "--stream", "journal_id", metavar="IDENTITY", help="Which journal; of use where the servers have several."
-)
 
 
 class _Ended(Exception):
@@ -73,7 +68,7 @@ def standby(journal_id: str | None) -> None:
     except AlreadyRunning as error:
         raise CommandError(str(error), ExitStatus.REFUSED) from error
     try:
-        with _the_stream(config, journal_id) as (stream, identity), _followed(config, identity) as log:
+        with named_stream(config, journal_id) as (stream, identity), _followed(config, identity) as log:
             warming = Warming.of_folder(config)
             try:
                 with contextlib.suppress(_Ended), _until_told():
@@ -159,7 +154,7 @@ def takeover(journal_id: str | None, yes: bool, as_json: bool) -> None:
     """
     config = load()
     _refuse_beside_a_stack(config)
-    with _the_stream(config, journal_id) as (stream, identity):
+    with named_stream(config, journal_id) as (stream, identity):
         stream.check()
         _end_standby(config, yes=yes)
         with _followed(config, identity, yes=yes) as log:
@@ -188,26 +183,6 @@ def _refuse_beside_a_stack(config: Config) -> None:
         raise CommandError('[replication] has mode = "local": there is no copy to follow', ExitStatus.REFUSED)
     if is_running(config.paths.run, "journal"):
         raise CommandError("a stack runs here with a journal of its own: end it first", ExitStatus.REFUSED)
-
-
-@contextmanager
-def _the_stream(config: Config, journal_id: str | None) -> Iterator[tuple[NatsStream, str]]:
-    """The journal's stream and its identity: the one named, else the one that the folder follows or holds, else the
-    only one that the servers have. Raises CommandError."""
-    if journal_id is None:
-        try:
-            journal_id = Reader(config.journal_folder, OsFiles()).identity().hex()
-        except JournalError:
-            with opened_stream(config, "") as stream:
-                found = sorted(stream.journals())
-            if len(found) != 1:
-                text = f"the servers have the copies of {len(found)} journals: name one with --stream"
-                raise CommandError(f"{text} (fixring replication list)", ExitStatus.USAGE) from None
-            (journal_id,) = found
-    if len(journal_id) != 32 or not set(journal_id) <= set("0123456789abcdef"):
-        raise click.UsageError(f"{journal_id!r} is no journal's identity: `replication list` tells them")
-    with opened_stream(config, journal_id) as stream:
-        yield stream, journal_id
 
 
 @contextmanager

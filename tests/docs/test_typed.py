@@ -34,6 +34,7 @@ SECOND_STACK = "one stack runs already; tests/scripts/cli/test_start.py names th
 TESTNET = "it needs a key of the testnet and the network; README.md has the same command"
 DAMAGE = "tests/faults/test_journal_pages.py follows this part of the page on a damaged journal"
 LOST = "tests/faults/test_journal_pages.py follows this part of the page on a lost journal"
+FOLLOWS = "it does not end by itself; tests/scripts/journal/test_table.py runs it, and kills it"
 KEPT = "it needs the folder of a host that came back; tests/scripts/journal/test_kept.py has one"
 TAKEN_OVER = "it needs a second host; tests/scripts/cli/test_takeover.py and tests/faults/test_takeover.py have one"
 COPY = "it needs a NATS server; tests/scripts/cli/test_replication.py has one"
@@ -88,6 +89,7 @@ NOT_RUN = {
         "scripts/fixring standby": TAKEN_OVER,
         "scripts/fixring takeover": TAKEN_OVER,
         "scripts/fixring replication evidence KEPT": KEPT,
+        "scripts/fixring replication table log.duckdb --follow": FOLLOWS,
         "scripts/start": TAKEN_OVER,
         "scripts/fixring reconcile": TAKEN_OVER,
         "scripts/fixring risk unhalt": TAKEN_OVER,
