@@ -11,7 +11,7 @@ from traceback import extract_tb
 from typing import NamedTuple, TypeVar
 
 from common.actor.parent import die_with
-from scripts.simulation import planted
+from scripts.simulation import planted, planted_lists, planted_takeovers
 from scripts.simulation.planted import BUGS
 from scripts.simulation.planted_seeds import KNOWN_SEEDS
 from scripts.simulation.run import Case, Result, run
@@ -90,6 +90,10 @@ class Total:
         return self._sum._replace(seconds=time.perf_counter() - self._began)
 
 
+PLANTED = frozenset({planted.__file__, planted_lists.__file__, planted_takeovers.__file__})
+"""Where the code of the planted bugs is."""
+
+
 def find_planted(name: str) -> Result:
     """The result of a seed within the bug's bound that shows it, the one where it was found last tried first; the last
     one's, without a violation, where none does."""
@@ -108,7 +112,7 @@ def _look_at(name: str, seed: int) -> Result:
     result = run(Case(seed, bug.steps, planted=name, version=bug.version, takeover=bug.takeover))
     error = None if result.violation is None else result.violation.__cause__
     frames = [] if error is None else extract_tb(error.__traceback__)
-    raised_itself = bool(frames) and frames[-1].filename == planted.__file__
+    raised_itself = bool(frames) and frames[-1].filename in PLANTED
     return result._replace(violation=None) if raised_itself else result
 
 

@@ -929,6 +929,10 @@ BUGS: dict[str, Bug] = {
     "pair-counts-once": Bug(
         "Risk counts of an order list at worst what its first order may do.", lists.PAIR_COUNTS_ONCE, 20, 9,
     ),
+    "pending-uncounted": Bug(
+        "Risk counts nothing of an order of a list that the venue has not placed yet.", lists.PENDING_COUNTS_NOTHING,
+        20, 9,
+    ),
     "list-reserves-one": Bug(
         "Risk reserves for the first order of a list, and nothing for the others.", lists.LIST_RESERVES_ONE, 10, 9,
     ),

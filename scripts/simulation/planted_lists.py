@@ -11,12 +11,14 @@ from services.risk import state as risk_state
 from services.risk.exposure import InFlight
 
 EXPIRED: Final = "C"
+SUSPENDED: Final = "9"
 
 
 def _rivals_stay(original: Any) -> Any:
     """What the venue ends since another order of the list trades is never heard of."""
 
-    def report(self: Any, record: Any, inbound: Any, report: Any) -> None:
+    def report(self: Any, *arguments: Any) -> None:
+        record, inbound, report = arguments
         order = self._find(inbound.account, report)
         if order is None or not order.list_number or report.ord_status != EXPIRED:
             original(self, record, inbound, report)
@@ -28,8 +30,13 @@ def _nothing_of_the_later(original: Any) -> Any:
     return lambda order: NOTHING if order.number > order.list_number > 0 else original(order)
 
 
+def _nothing_of_the_pending(original: Any) -> Any:
+    return lambda order: NOTHING if order.list_number and order.legs[0].word == SUSPENDED else original(order)
+
+
 def _reserve_the_first(original: Any) -> Any:
-    def reserve(self: Any, command: Any, reservation: Any) -> None:
+    def reserve(self: Any, *arguments: Any) -> None:
+        command, reservation = arguments
         if reservation.cl_ord_id == command.cl_ord_id:
             original(self, command, reservation)
 
@@ -38,4 +45,5 @@ def _reserve_the_first(original: Any) -> Any:
 
 RIVALS_STAY = ((orders_fold.Fold, "_report", _rivals_stay),)
 PAIR_COUNTS_ONCE = ((risk_state, "at_worst", _nothing_of_the_later),)
+PENDING_COUNTS_NOTHING = ((risk_state, "at_worst", _nothing_of_the_pending),)
 LIST_RESERVES_ONE = ((InFlight, "reserve", _reserve_the_first),)

@@ -36,8 +36,11 @@ def test_what_a_bug_takes_the_place_of_is_there(name: str) -> None:
     assert [attribute for owner, attribute, _ in BUGS[name].swaps if not hasattr(owner, attribute)] == []
 
 
-def test_a_bug_that_does_not_fit_what_it_takes_the_place_of_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    swap: Swap = (Outbox, "lost", BUGS["reuse-number"].swaps[0][2])
+@pytest.mark.parametrize("name", ["reuse-number", "list-reserves-one"])
+def test_a_bug_that_does_not_fit_what_it_takes_the_place_of_is_not_found(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap: Swap = (Outbox, "lost", BUGS[name].swaps[0][2])
     monkeypatch.setitem(BUGS, "misfit", Bug("It takes the place of what has other arguments.", (swap,), 1))
     assert run(Case(0, 2000, planted="misfit")).violation is not None
     assert find_planted("misfit").violation is None
