@@ -19,6 +19,9 @@ from common.orders.leg import EXEC_TYPES, NEXT_WORD, Leg
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order, Request, RequestKind
 from common.orders.outcome import FINAL, Evidence, Outcome, decide
+from common.orders.over_rest import OverRest
+from common.orders.own_side import OwnSide
+from common.orders.telling import Telling
 from common.orders.words import TERMINAL_WORDS
 from scripts.docs.protocol import states
 from scripts.docs.structs import described, table
@@ -188,13 +191,12 @@ Graph = Mapping[str, set[str]]
 
 
 def _source_of_the_fold() -> tuple[Graph, Graph]:
-    """By method of the fold: which others it calls, and which changes it makes itself."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(Fold))).body
-    assert isinstance(tree, ast.ClassDef)
+    """By method of the fold and its rooms: which others it calls, and which changes it makes itself."""
     known = {each.__name__ for each in get_args(Change)}
     calls: dict[str, set[str]] = {}
     makes: dict[str, set[str]] = {}
-    for method in tree.body:
+    rooms = [ast.parse(textwrap.dedent(inspect.getsource(room))).body[0] for room in (Fold, OwnSide, OverRest, Telling)]
+    for method in (each for room in rooms for each in ast.walk(room)):
         if isinstance(method, ast.FunctionDef):
             nodes = list(ast.walk(method))
             calls[method.name] = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
@@ -205,7 +207,7 @@ def _source_of_the_fold() -> tuple[Graph, Graph]:
 def _handlers() -> dict[str, str]:
     """The method that folds each kind of record."""
     source = inspect.getsource(Fold.__init__)
-    return dict(re.findall(r"Kind\.(\w+): self\.(\w+)", source))
+    return dict(re.findall(r"Kind\.(\w+): self\.(?:\w+\.)?(\w+)", source))
 
 
 def _reachable(name: str, calls: Graph, makes: Graph) -> set[str]:

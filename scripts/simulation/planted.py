@@ -40,7 +40,7 @@ from common.messages import (
     Reason,
 )
 from common.orders import fold as orders_fold
-from common.orders import leg, order_state, outcome, worst
+from common.orders import leg, order_state, outcome, over_rest, own_side, worst
 from common.orders.books import Books
 from common.orders.forgotten import Forgotten
 from common.orders.ledger import FillLedger
@@ -574,7 +574,7 @@ BUGS: dict[str, Bug] = {
     ),
     "cancel-what-comes": Bug(
         "A command to cancel all touches orders that its strategy gives after it.",
-        ((orders_fold, "covers", _cover_what_comes),), 10,
+        ((own_side, "covers", _cover_what_comes),), 10,
     ),
     "send-before-journal": Bug(
         "A session writes a message before the journal has acknowledged it.",
@@ -698,7 +698,7 @@ BUGS: dict[str, Bug] = {
     ),
     "ignore-withdrawn": Bug(
         "The shared fold goes on counting what was withdrawn.",
-        ((orders_fold.Fold, "_withdrawn", _instead(_ignore_withdrawn)),), 200,
+        ((own_side.OwnSide, "withdrawn", _instead(_ignore_withdrawn)),), 200,
     ),
     "unheard-is-nothing": Bug(
         "The shared fold counts nothing at worst of what was sent and not heard of.",
@@ -726,11 +726,11 @@ BUGS: dict[str, Bug] = {
     ),
     "strangers-linger": Bug(
         "An order of somebody else is shown for ever where its end was not heard.",
-        ((orders_fold.Fold, "_strangers_gone", lambda _: lambda *arguments: None),), 60,
+        ((over_rest.OverRest, "_strangers_gone", lambda _: lambda *arguments: None),), 60,
     ),
     "never-settled": Bug(
         "REST's word that there is no such order never settles one.",
-        ((orders_fold.Fold, "_window_closed", lambda _: lambda *arguments: False),), 40,
+        ((over_rest.OverRest, "_window_closed", lambda _: lambda *arguments: False),), 40,
     ),
     "keep-price": Bug(
         "An amended price is never taken.",
@@ -739,8 +739,8 @@ BUGS: dict[str, Bug] = {
     "absent-at-once": Bug(
         "Any word of REST that there is no such order proves its absence, whatever the venue's window.",
         (
-            (orders_fold, "window_closed", lambda _: lambda *arguments: True),
-            (orders_fold, "no_stranger", lambda _: lambda *arguments: True),
+            (over_rest, "window_closed", lambda _: lambda *arguments: True),
+            (over_rest, "no_stranger", lambda _: lambda *arguments: True),
         ), 40,
     ),
     "our-end-is-theirs": Bug(
@@ -799,7 +799,7 @@ BUGS: dict[str, Bug] = {
         "Whatever the venue asks for again it has never received.",
         (
             (resender.Resender, "wanted", _instead(_prove_always)),
-            (orders_fold.Fold, "_not_received", _instead(_forget_doubt)),
+            (own_side.OwnSide, "_not_received", _instead(_forget_doubt)),
         ), 300,
     ),
     "verified-at-once": Bug(

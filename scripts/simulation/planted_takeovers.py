@@ -6,7 +6,7 @@
 from typing import Any, Final
 
 from common.exit_status import ExitStatus
-from common.orders import fold
+from common.orders import over_rest
 from common.replication import following, publisher
 from common.replication.errors import Fenced
 from common.replication.publisher import Publisher
@@ -96,5 +96,5 @@ REFILL_UNRELEASED: Final = ((JournalCore, "_refill", _whatever_is_durable),)
 GRANT_UNRELEASED: Final = ((JournalCore, "_epoch", _grant_at_once),)
 SERVE_UNRELEASED: Final = ((JournalCore, "started", _serve_what_is_there),)
 FENCE_LATCHES: Final = ((SupervisorCore, "exited", _fence_is_damage),)
-ANY_END_COUNTS: Final = ((fold, "window_closed", _any_end_counts),)
+ANY_END_COUNTS: Final = ((over_rest, "window_closed", _any_end_counts),)
 RESUME_PAST_END: Final = ((clients, "_is_of_what_is_lost", lambda _: lambda *arguments: False),)

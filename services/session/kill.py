@@ -135,11 +135,6 @@ class OwnName(NamedTuple):
     cl_ord_id: str
     attempt: Attempt | None
 
-    @property
-    def named(self) -> Attempt:
-        """The attempt of a command to be encoded."""
-        return self.attempt or NO_ATTEMPT
-
 
 class OwnNames:
     """Names that neither the order manager nor another session, nor another life of this one, gives."""
@@ -358,7 +353,7 @@ class KillSwitch:
         what = What(self._kind_of(order), order.cl_ord_id)
         name = self._own_names.next(self._outbox.connection)
         cancel = CancelOrder(
-            name.named,
+            name.attempt or NO_ATTEMPT,
             "",
             0,
             self._session,
@@ -379,8 +374,10 @@ class KillSwitch:
         """The venue has refused the order's cancel: ask for its state once, then cancel it again."""
         self._refused.discard(order.cl_ord_id)
         name = self._own_names.next(self._outbox.connection)
-        query = QueryOrder(name.named, self._session, order.symbol, "1" if order.side == "1" else "2",
-                           order.cl_ord_id, order.order_id, 0)  # fmt: skip
+        query = QueryOrder(
+            name.attempt or NO_ATTEMPT, self._session, order.symbol, "1" if order.side == "1" else "2",
+            order.cl_ord_id, order.order_id, 0,
+        )  # fmt: skip
         body = self._dialect.encode_query(query)
         if body is None:
             return True

@@ -35,6 +35,7 @@ from common.messages import (
 )
 from common.orders.books import Books, Bounds
 from common.orders.facts import VenueFacts
+from common.orders.fold import Fold
 from common.orders.index import Index, IntoIndex
 from common.orders.snapshots import dump_books, load_books
 from services.orders.core import OrdersCore
@@ -117,7 +118,8 @@ class Ring:
     def load_snapshot(self) -> None:
         """The process's books become what a snapshot that is taken now loads as."""
         core, facts = self.core, {name: venue.facts for name, venue in self.settings.accounts.items()}
-        core.books = core.fold.books = load_books(dump_books(core.books), facts)
+        core.books = load_books(dump_books(core.books), facts)
+        core.fold = Fold(core.books)
 
     # ---- the journal ----
 

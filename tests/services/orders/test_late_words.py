@@ -24,6 +24,7 @@ from common.messages import (
     Withdrawn,
     encode,
 )
+from common.orders.fold import Fold
 from common.orders.snapshots import dump_books, load_books
 from services.orders.settings import OrdersSettings
 from tests.services.orders.harness import BINANCE_WINDOW_NS, D, Ring, accepted, report
@@ -129,7 +130,8 @@ def test_a_trade_under_an_order_id_that_the_order_had_before_finds_it(ring: Ring
     books = ring.core.books
     if snapshot:
         facts = {name: venue.facts for name, venue in ring.settings.accounts.items()}
-        ring.core.fold.books = books = load_books(dump_books(books), facts)
+        books = load_books(dump_books(books), facts)
+        ring.core.fold = Fold(books)
     for key, order_id in (("7", f"V{order.cl_ord_id}"), ("8", "C"), ("9", "B")):
         ring.core.fold.apply(_answer(ring, trade(key, order_id, "0.1")))
     assert books.orders["s", 1].cum_qty == D("0.3")
@@ -335,7 +337,7 @@ def test_a_question_whose_successor_was_answered_is_lost_and_asked_again(ring: R
 def test_a_full_page_of_trades_is_followed_by_the_next_before_the_gate_opens(
     ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("common.orders.fold", "services.orders.inquiries"):
+    for module in ("common.orders.over_rest", "services.orders.inquiries"):
         monkeypatch.setattr(f"{module}.TRADES_PAGE", 2)
     order = accepted(ring, 1, "binance")
     ring.session("binance", SessionState.DISCONNECTED)

@@ -18,7 +18,7 @@ from common.messages import (
     SessionState,
     Trade,
 )
-from common.orders import fold
+from common.orders import over_rest
 from tests.services.orders.harness import D, Ring, accepted
 
 
@@ -165,7 +165,7 @@ def test_a_single_answer_that_says_nothing_settles_nothing(ring: Ring) -> None:
 def test_a_page_of_trades_that_is_full_leaves_the_gap_open_from_its_end(
     ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fold, "TRADES_PAGE", 2)
+    monkeypatch.setattr(over_rest, "TRADES_PAGE", 2)
     ring.session("binance", SessionState.DISCONNECTED)
     ring.log_on("binance")
     page = tuple(Trade("BTCUSDT", str(key), "77", "1", D("0.1"), D(100), D(0), "", 0) for key in (5, 6))
