@@ -9,12 +9,11 @@ actor knows as well. A kill alone is answered at once, for its latch is a file o
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from common.actor.core import Core, Send
-from common.actor.links import Appender
 from common.instant import NS_PER_S, Instant
 from common.messages import STRATEGY_NAME, UNDECODABLE, ControlAnswer, ControlRequest, Number
 
@@ -107,13 +106,29 @@ def _do(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now
     return act.do(arguments, request.by, now)
 
 
+class Recorder(Protocol):
+    """What an actor writes its records to, and which of them are durable; in another `place` numbers begin anew."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What the numbers are of."""
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last record that was made there; 0 before one."""
+
+    @property
+    def acknowledged_number(self) -> int:
+        """The number of the last record that is durable there; 0 before one."""
+
+
 class _Owed(NamedTuple):
-    """The answer waits until the writer's append `number` of that epoch is in the log."""
+    """The answer waits until the record `number` of that place is durable."""
 
     peer: bytes
     act: str
     answer: ControlAnswer
-    epoch: int
+    place: tuple[str, int]
     number: int
     due_boot_ns: int
 
@@ -121,44 +136,44 @@ class _Owed(NamedTuple):
 class RecordedActs:
     """The acts of an actor that writes to the log, and the answers that wait for it."""
 
-    def __init__(self, core: Core, owner: str, acts: Mapping[str, ControlAct], appender: Appender) -> None:
-        """`owner` is the actor's name for people; answers go into the effects of `core`, and `appender` writes what the
+    def __init__(self, core: Core, owner: str, acts: Mapping[str, ControlAct], recorder: Recorder) -> None:
+        """`owner` is the actor's name for people; answers go into the effects of `core`, and `recorder` writes what the
         acts write.
         """
         self._core = core
         self._owner = owner
         self._acts = acts
-        self._appender = appender
+        self._recorder = recorder
         self._owed: deque[_Owed] = deque()
 
     def do(self, peer: bytes, request: ControlRequest, now: Instant) -> bool:
         """Do what a person asks, and answer `peer`: at once where nothing was written, else by `settle`. Returns
         whether it was done.
         """
-        before = self._appender.last_number
+        before = self._recorder.last_number
         try:
             done = _do(self._owner, self._acts, request, now)
         except Cannot as why:
             self._send(peer, ControlAnswer(request.token, False, str(why)))
             return False
-        answer, number = _answer(request, done), self._appender.last_number
+        answer, number = _answer(request, done), self._recorder.last_number
         if number == before:
             number = done.number if isinstance(done, Done) else 0
-        if number <= self._appender.acknowledged_number or self._acts[request.act].arguments is WhateverIsSaid:
+        if number <= self._recorder.acknowledged_number or self._acts[request.act].arguments is WhateverIsSaid:
             self._send(peer, answer)
         else:
             due_boot_ns = now.boot_ns + RECORDED_WITHIN_NS
-            self._owed.append(_Owed(peer, request.act, answer, self._appender.epoch, number, due_boot_ns))
+            self._owed.append(_Owed(peer, request.act, answer, self._recorder.place, number, due_boot_ns))
         return True
 
     def settle(self, now: Instant) -> None:
         """Answer whoever waits for what the log has by now, or has not taken in time."""
-        appender, owed = self._appender, self._owed
+        recorder, owed = self._recorder, self._owed
         while owed:
             first = owed[0]
-            if first.epoch == appender.epoch and first.number <= appender.acknowledged_number:
+            if first.place == recorder.place and first.number <= recorder.acknowledged_number:
                 self._send(first.peer, first.answer)
-            elif first.epoch != appender.epoch or now.boot_ns >= first.due_boot_ns:
+            elif first.place != recorder.place or now.boot_ns >= first.due_boot_ns:
                 self._send(first.peer, ControlAnswer(first.answer.token, False, self._unrecorded(first.act)))
             else:
                 return

@@ -165,6 +165,11 @@ class Appender:
         return len(self._unsent) + len(self._unacknowledged)
 
     @property
+    def place(self) -> tuple[str, int]:
+        """What the numbers of appends are of: they begin anew with each epoch."""
+        return "journal", self.epoch
+
+    @property
     def last_number(self) -> int:
         """The number of the last append that was made in this epoch; 0 before one."""
         return self._next_number - 1

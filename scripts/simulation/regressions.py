@@ -398,6 +398,11 @@ REGRESSIONS = (
         " and nobody asked again. What a person has done is confirmed once the log has it.",
     ),
     Regression(
+        Case(24113, 2000, version=8), "confirmed-is-logged",
+        "The emergency file stood in for the journal and failed: what a person had done at that session was confirmed"
+        " before the file had it, and after its failure too. It is confirmed once the file has it, and refused then.",
+    ),
+    Regression(
         Case(11, 2000, version=9), "books-agree",
         "The simulated exchange's: an order of a list that was cancelled before it was placed was shown over REST as"
         " pending for ever. In the same run the checker told a trailing stop from a trailing take-profit order where"

@@ -63,9 +63,7 @@ class SessionByHand:
             "skip": ControlAct(SkipArguments, self._skip),
         }
         guarded = {name: act._replace(do=partial(self._if_recorded, act.do)) for name, act in acts.items()}
-        self.acts = RecordedActs(
-            self._core, self._core.name, {**guarded, "kill": acts["kill"]}, self._records.appender
-        )
+        self.acts = RecordedActs(self._core, self._core.name, {**guarded, "kill": acts["kill"]}, self._records)
 
     def _if_recorded(self, do: Act, arguments: Any, by: str, now: Instant) -> str | Done:
         if self._records.away(now) or not self._taking_up.live:

@@ -213,8 +213,7 @@ class Connection:
             self._connect(now)
 
     def _connect(self, now: Instant) -> None:
-        emergency = self._records.emergency
-        if self._records.away(now) or (emergency.active and emergency.failure):
+        if self._records.away(now):
             # A logon needs the journal; until it answers there is nothing to connect for.
             self._connector.schedule(now, failed=True)
             return

@@ -189,17 +189,27 @@ class Emergency:
         self.unwritten.append(Entry(kind, self._writer, self.epoch, self._number, encode(payload)))
         return self._number
 
+    @property
+    def last_number(self) -> int:
+        """The number of the last record in the file or on its way there; 0 before one."""
+        return self._number
+
+    @property
+    def durable_number(self) -> int:
+        """The number of the last record that is durable in the file; 0 before one."""
+        return self._number - len(self.unwritten)
+
     def flush(self, now: Instant) -> int:
         """Make the turn's records durable. Returns the last number that is; after a failure, which shows, nothing
         more is.
         """
         if not self.unwritten or self.failure or self._file is None:
-            return self._number - len(self.unwritten)
+            return self.durable_number
         try:
             self._file.append(self.unwritten, now.wall_ns)
         except (JournalError, OSError) as error:
             self.failure = str(error)
-            return self._number - len(self.unwritten)
+            return self.durable_number
         self.unwritten.clear()
         return self._number
 

@@ -129,6 +129,21 @@ class Records:
         """The epoch of this life, the emergency file's own while it stands in for the journal."""
         return self.emergency.epoch if self.emergency.active else self.appender.epoch
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """What the numbers of records are of: the file's are not the journal's."""
+        return ("emergency file", self.emergency.epoch) if self.emergency.active else self.appender.place
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last record that was made there."""
+        return self.emergency.last_number if self.emergency.active else self.appender.last_number
+
+    @property
+    def acknowledged_number(self) -> int:
+        """The number of the last record that is durable there."""
+        return self.emergency.durable_number if self.emergency.active else self.appender.acknowledged_number
+
     def append(self, payload: OwnPayload, now: Instant) -> int:
         """Send one record on its way and fold it. Returns the number that the acknowledgement names.
 
@@ -166,8 +181,9 @@ class Records:
         return acknowledged
 
     def away(self, now: Instant) -> bool:
-        """Whether nothing can be recorded: the journal does not answer and no emergency file stands in for it."""
-        return not self.emergency.active and self.appender.away(now)
+        """Whether nothing can be recorded: the journal does not answer, and no emergency file stands in for it, or one
+        that has failed."""
+        return bool(self.emergency.failure) if self.emergency.active else self.appender.away(now)
 
     def away_for_ns(self, now: Instant) -> int:
         """For how long something has been unanswered by the journal, where nothing can be recorded; else 0."""

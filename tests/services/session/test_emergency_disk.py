@@ -4,7 +4,7 @@ import errno
 
 from common.fix.session_types import SequencePolicy
 from common.instant import Instant
-from common.messages import Inbound, Kind, OperatorAct, Outbound
+from common.messages import ControlRequest, Inbound, Kind, OperatorAct, Outbound
 from scripts.simulation.disk import Disk, Fault
 from services.session.emergency import Emergency
 from tests.services.session.harness import MS, World, generic_config
@@ -78,6 +78,21 @@ def test_what_a_failed_file_did_not_take_is_told_to_the_journal_when_it_is_back(
         fresh.folded.apply(record)
     assert fresh.history.next_outbound == world.core.history.next_outbound == world.venue.next_inbound
     assert fresh.history.next_inbound == world.core.history.next_inbound == world.venue.next_outbound
+
+
+def test_what_is_done_by_hand_is_confirmed_when_the_file_has_it_and_refused_once_that_has_failed() -> None:
+    failing = Failing()
+    world = without_journal(failing)
+    assert world.control("logout").ok and world.control("logon").ok
+    failing.now, told = True, len(world.answers)
+    world.core.received("control", b"me", ControlRequest("logout", b"{}", "tester", 7), world.now)
+    world.settle()
+    assert world.core.status(world.now)["emergency_failure"] and len(world.answers) == told
+    world.advance(1_500)
+    (unrecorded,) = world.answers[told:]
+    assert (unrecorded.token, unrecorded.ok) == (7, False) and "has not confirmed its record" in unrecorded.text
+    refused = world.control("logout")
+    assert not refused.ok and "nothing is done that it has not recorded" in refused.text
 
 
 def test_a_file_that_fails_at_its_first_record_ends_the_connection_and_no_more() -> None:
