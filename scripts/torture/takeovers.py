@@ -1,7 +1,8 @@
 """A host dies, or stands still, under load; another one takes over; then everybody's own account is compared.
 
 The judges are the venue's own books, by `reconcile`; the load's book, of what the first host had told; the copied
-journal, of what the second knows; and a tap, of what the first host writes when it wakes.
+journal, of what the second knows; and a tap, of what the first host writes when it wakes. What the first host's own
+journal has beyond the copy is brought in, and has to name every order that was lost.
 """
 
 import json
@@ -37,6 +38,8 @@ NOT_FOR_US: Final = "is open there, not for us"
 SESSION: Final = f"session@{VENUE}"
 POLL_S: Final = 0.05
 SOON_S: Final = 0.001
+BEHIND_S: Final = 0.5
+"""So long before the end nothing more is copied, where the copy is to be behind: less than `max_lag_ms`."""
 
 _outbound = msgspec.msgpack.Decoder(Outbound).decode
 
@@ -44,14 +47,17 @@ _outbound = msgspec.msgpack.Decoder(Outbound).decode
 class Round(NamedTuple):
     """What one takeover came to.
 
-    `under_way`: commands without an outcome at the end. `told`: orders that the first host had told as sent; `lost`: of
-    those, what the second does not know. `found`: orders that rest at the venue and that it does not know: `reconcile`
-    has named each, and the kill switch has cancelled it. `takeover_s` and `logon_s`: from the command on, until it
-    ended and until the venue had accepted Logon(A). `written`: bytes that the first host wrote after it woke. `again`:
-    why the takeover had to be said again. `wrong`: sentences.
+    `is_behind`: nothing more was copied for a while before the end. `under_way`: commands without an outcome then.
+    `told`: orders that the first host had told as sent; `lost`: of those, what the second does not know. `found`:
+    orders that rest at the venue and that it does not know: `reconcile` has named each, and the kill switch has
+    cancelled it. `takeover_s` and `logon_s`: from the command on, until it ended and until the venue had accepted
+    Logon(A). `written`: bytes that the first host wrote after it woke. `evidence`: what of its journal the second one's
+    books did not bear out, and now has as discrepancies. `again`: why the takeover had to be said again. `wrong`:
+    sentences.
     """
 
     fault: str
+    is_behind: bool
     under_way: int
     told: int
     lost: int
@@ -59,15 +65,19 @@ class Round(NamedTuple):
     takeover_s: float
     logon_s: float
     written: int
+    evidence: int
     again: tuple[str, ...]
     wrong: tuple[str, ...]
 
     def told_as(self, number: int) -> str:
         """In a line, and one for each sentence that is wrong."""
+        behind = ", the copy behind" if self.is_behind else ""
         line = (
-            f"{number:4} {self.fault}: {self.under_way} commands under way, {self.told} orders told, {self.lost} lost, "
+            f"{number:4} {self.fault}{behind}: {self.under_way} commands under way, {self.told} orders told, "
+            f"{self.lost} lost, "
             f"{self.found} found at the venue; "
-            f"takeover {self.takeover_s:.1f} s, Logon(A) {self.logon_s:.1f} s; {self.written} bytes after it woke"
+            f"takeover {self.takeover_s:.1f} s, Logon(A) {self.logon_s:.1f} s; {self.written} bytes after it woke; "
+            f"{self.evidence} differences brought in"
         )
         again = (f"     said again: {each}" for each in self.again)
         return "\n".join((line, *again, *(f"     WRONG: {each}" for each in self.wrong)))
@@ -85,17 +95,21 @@ class Takeovers:
     def round(self, number: int) -> Round:
         """One; the fault is drawn. Raises StackFailed where something does not come up."""
         place = self._folder / f"{number}"
-        fault = random.Random(f"{self._seed}/{number}").choice(("kill", "stop"))
+        rng = random.Random(f"{self._seed}/{number}")
+        fault = rng.choice(("kill", "stop"))
+        # By itself the copy is some milliseconds behind, and a host that dies then seldom had more to tell.
+        is_behind = self._mode == "async" and rng.choice((True, False))
         try:
             with Scene(place, self._mode) as scene:
-                return _Round(scene, fault, self._mode, self._seed + number).run()
+                return _Round(scene, fault, self._mode, self._seed + number, is_behind=is_behind).run()
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
 class _Round:
-    def __init__(self, scene: Scene, fault: str, mode: str, seed: int) -> None:
+    def __init__(self, scene: Scene, fault: str, mode: str, seed: int, *, is_behind: bool) -> None:
         self._scene = scene
+        self._is_behind = is_behind
         self._fault = fault
         self._mode = mode
         self._load = Load(scene.first.config, RATE, seed)
@@ -107,6 +121,9 @@ class _Round:
         scene, book = self._scene, self._load.book
         self._load.start()
         time.sleep(LOAD_S)
+        if self._is_behind:
+            scene.servers.send(0, signal.SIGSTOP)
+            time.sleep(BEHIND_S)
         before = book.given_count
         self._load.flood(AT_ONCE)
         _until(lambda: book.given_count >= before + AT_ONCE, SOON_S)
@@ -114,6 +131,8 @@ class _Round:
         for process in stopped:
             os.kill(process, signal.SIGKILL if self._fault == "kill" else signal.SIGSTOP)
         time.sleep(0.3)
+        if self._is_behind:
+            scene.servers.send(0, signal.SIGCONT)
         written = scene.tap.written
         self._load.end()
         told = {name for name, its in book.commands.items() if its.kind == "new" and its.outcome == "sent"}
@@ -127,6 +146,7 @@ class _Round:
             self._wake(stopped)
         self._compare()
         lost = told - self._known()
+        evidence = self._bring_in(lost)
         if len(lost) > scene.first.config.stack.replication.max_lag_records:
             self._wrong.append(f"{len(lost)} orders are lost, more than the copy may be behind")
         if lost and self._mode == "quorum":
@@ -135,8 +155,8 @@ class _Round:
         if written and self._fault == "stop":
             self._wrong.append(f"the first host woke and wrote {written} bytes")
         return Round(
-            self._fault, under_way, len(told), len(lost), self._found, takeover_s, logon_s, written,
-            tuple(self._again), tuple(self._wrong),
+            self._fault, self._is_behind, under_way, len(told), len(lost), self._found, takeover_s, logon_s, written,
+            evidence, tuple(self._again), tuple(self._wrong),
         )  # fmt: skip
 
     def _take_over(self) -> float:
@@ -199,6 +219,24 @@ class _Round:
             if time.monotonic() > until_s:
                 self._wrong.append(f"reconcile: exit status {status}: {out[-600:]}{err[-300:]}")
                 return
+
+    def _bring_in(self, lost: set[tuple[str, int]]) -> int:
+        """What the first host had beyond the copy goes into the second one's journal: every lost order is named, and a
+        second time nothing is new. How many differences there were."""
+        kept = str(self._scene.first.config.journal_folder)
+        said = [self._said("replication", "evidence", kept, "--host", "a", "--json") for _ in range(2)]
+        if not all(said):
+            return 0
+        first, again = map(json.loads, said)
+        named = {row["subject"] for row in first["new"]}
+        unnamed = {f"{strategy}/{number}" for strategy, number in lost} - named
+        if unnamed:
+            self._wrong.append(f"no evidence of what was lost: {sorted(unnamed)[:5]}")
+        if again["new"]:
+            self._wrong.append(f"said again, {len(again['new'])} differences were brought in a second time")
+        if self._mode == "quorum" and first["new"]:
+            self._wrong.append(f"differences, though all was in the copy: {first['new'][:2]}")
+        return len(first["new"])
 
     def _known(self) -> set[tuple[str, int]]:
         """The orders that the second host's journal has as numbered by a session."""

@@ -139,6 +139,9 @@ def test_without_a_copy_the_commands_say_so(
     monkeypatch.setenv("FIXRING_VAR", str(tmp_path))
     assert run(["replication", "status"]) == ExitStatus.OK and "No copy is made" in capfd.readouterr().out
     assert run(["replication", "init"]) == run(["replication", "verify"]) == ExitStatus.REFUSED
+    capfd.readouterr()
+    assert run(["replication", "faults", "--only", "flood"]) == ExitStatus.USAGE
+    assert "kill, stop, cut, disk" in capfd.readouterr().err
 
 
 def test_with_the_journal_s_disk_gone_the_stream_brings_it_back_latched(
