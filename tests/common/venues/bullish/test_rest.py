@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from common.messages import Ask, ExecutionReport, Trade
+from common.messages import Ask, ExecutionReport
 from common.venues.bullish.rest import BullishRest, open_rest
 from common.venues.credentials import HmacSecret, PasswordHmac
 from common.venues.rest import RestSettings
@@ -28,63 +28,6 @@ def resting(desk: Desk, **terms: Any) -> ExecutionReport:
     return told
 
 
-def fills(desk: Desk) -> list[ExecutionReport]:
-    return [e for e in desk.heard() if isinstance(e, ExecutionReport) and e.exec_type == "F"]
-
-
-def test_an_order_is_told_by_either_of_its_names_open_or_closed(
-    sides: BothSides, desk: Desk, rest: BullishRest
-) -> None:
-    told = resting(desk, price=sides.price)
-    sides.stranger("2", sides.qty / 4, sides.price)
-    for by in ({"cl_ord_id": told.cl_ord_id}, {"order_id": told.order_id}):
-        order = ask(rest, "order", **by).order
-        assert (order.symbol, order.order_id, order.cl_ord_id, order.ord_status, order.cum_qty, order.price) == (
-            "BTCUSDC", told.order_id, told.cl_ord_id, "1", sides.qty / 4, sides.price,
-        )  # fmt: skip
-    assert [o.order_id for o in ask(rest, "open_orders").orders] == [told.order_id]
-    assert ask(rest, "open_orders", "ETHUSDC").orders == ()
-    sides.stranger("2", sides.qty, sides.price)
-    assert ask(rest, "order", cl_ord_id=told.cl_ord_id).order.ord_status == "2", "which FIX does not know any more"
-
-
-def test_what_there_is_not_is_denied_with_the_clock_in_between(sides: BothSides, rest: BullishRest) -> None:
-    for by in ({"cl_ord_id": sides.next_name()}, {"order_id": "4711"}):
-        answer = ask(rest, "order", **by)
-        assert answer.not_found
-        assert 0 <= sides.world.now.wall_ns - answer.venue_ns < 10**9
-
-
-def test_trades_have_the_numbers_that_fix_gives_them(sides: BothSides, desk: Desk, rest: BullishRest) -> None:
-    told = resting(desk, price=sides.price)
-    since_ns = sides.world.now.wall_ns
-    for _ in range(3):
-        sides.stranger("2", sides.qty / 4, sides.price)
-    over_fix = fills(desk)
-    trades = ask(rest, "trades", since_ns=since_ns).trades
-    assert [t.trade_key for t in trades] == [e.trade_key for e in over_fix]
-    first, fix = trades[0], over_fix[0]
-    assert first == Trade(
-        "BTCUSDC", fix.trade_key, told.order_id, "1", sides.qty / 4, sides.price, fix.fee_qty, "BTC",
-        first.transact_ns, True,
-    )  # fmt: skip
-    keys = [t.trade_key for t in trades]
-    assert [t.trade_key for t in ask(rest, "trades", from_trade_key=keys[1]).trades] == keys[1:]
-    assert [t.trade_key for t in ask(rest, "trades", order_id=told.order_id).trades] == keys
-    assert ask(rest, "trades", "ETHUSDC", since_ns=since_ns).trades == ()
-
-
-def test_trades_of_many_pages_come_oldest_first(sides: BothSides, desk: Desk, rest: BullishRest) -> None:
-    resting(desk, order_qty=D("0.2"), price=sides.price)
-    since_ns = sides.world.now.wall_ns
-    for number in range(120):
-        if number % 40 == 0:
-            sides.world.pass_time(0.001, 0.001)
-        sides.stranger("2", D("0.001"), sides.price)
-    told = [t.trade_key for t in ask(rest, "trades", since_ns=since_ns).trades]
-    assert len(told) == 120 and told == [e.trade_key for e in fills(desk)]
-
-
 def test_the_best_prices_are_told(sides: BothSides, rest: BullishRest) -> None:
     sides.stranger("1", D("0.5"), D(64000))
     (told,) = ask(rest, "ticker").tickers
@@ -97,23 +40,6 @@ def test_a_token_that_is_over_is_followed_by_another(sides: BothSides, desk: Des
     former, rest.api.token = rest.api.token, "over"
     assert [o.order_id for o in ask(rest, "open_orders").orders] == [told.order_id]
     assert rest.api.token not in ("over", former)
-
-
-def test_balances(sides: BothSides, desk: Desk, rest: BullishRest) -> None:
-    told = resting(desk)
-    balances = {asset: (free, held) for asset, free, held in ask(rest, "balances").balances}
-    assert told.price is not None and told.order_qty is not None
-    assert balances["BTC"] == (D(1000), D(0)) and balances["USDC"][1] == told.price * told.order_qty
-
-
-def test_everything_of_a_symbol_is_cancelled(sides: BothSides, desk: Desk, rest: BullishRest) -> None:
-    for _ in range(3):
-        resting(desk)
-    other = resting(desk, symbol="ETHUSDC", price=D(3000), order_qty=D(1))
-    assert ask(rest, "cancel_all").cancelled == 3
-    assert [o.order_id for o in ask(rest, "open_orders", "").orders] == [other.order_id]
-    assert ask(rest, "cancel_all").cancelled == 0
-    assert [e.exec_type for e in desk.heard() if isinstance(e, ExecutionReport)] == ["4"] * 3, "FIX tells of it"
 
 
 def test_a_stranger_s_signature_and_an_answer_of_another_form_are_failures(

@@ -43,23 +43,6 @@ def resting(desk: Desk, **terms: object) -> tuple[NewOrder, str]:
     return order, accepted.order_id
 
 
-def test_an_open_order_is_told_by_either_name(desk: Desk, account: CoinbaseRest) -> None:
-    order, order_id = resting(desk)
-    for by in ({"cl_ord_id": order.cl_ord_id}, {"order_id": order_id, "cl_ord_id": order.cl_ord_id}):
-        told = ask(account, "order", **by).order
-        assert told is not None
-        assert (told.cl_ord_id, told.order_id, told.ord_status, told.side) == (order.cl_ord_id, order_id, "0", "1")
-        assert (told.order_qty, told.price, told.cum_qty) == (order.order_qty, order.price, Decimal(0))
-    listed = ask(account, "open_orders").orders
-    assert [each.cl_ord_id for each in listed] == [order.cl_ord_id]
-    assert ask(account, "open_orders", "ETH-USD").orders == ()
-
-
-def test_what_was_never_there_is_not_found_by_the_venue_s_clock(sides: BothSides, account: CoinbaseRest) -> None:
-    answer = ask(account, "order", cl_ord_id=sides.next_name())
-    assert answer.not_found and answer.venue_ns > 0 and answer.order is None
-
-
 def test_an_order_with_an_id_of_the_venue_s_that_is_not_found_was_cancelled(desk: Desk, account: CoinbaseRest) -> None:
     order, order_id = resting(desk)
     desk.cancel(order, order_id)

@@ -41,23 +41,6 @@ def resting(desk: Desk, **terms: object) -> tuple[NewOrder, str]:
     return order, accepted.order_id
 
 
-def test_an_open_order_is_told_by_either_name(desk: Desk, rest: InternationalRest) -> None:
-    order, order_id = resting(desk)
-    for by in ({"cl_ord_id": order.cl_ord_id}, {"order_id": order_id, "cl_ord_id": order.cl_ord_id}):
-        told = ask(rest, "order", **by).order
-        assert told is not None
-        assert (told.cl_ord_id, told.order_id, told.ord_status, told.side) == (order.cl_ord_id, order_id, "0", "1")
-        assert (told.order_qty, told.price, told.cum_qty) == (order.order_qty, order.price, Decimal(0))
-    assert [each.cl_ord_id for each in ask(rest, "open_orders").orders] == [order.cl_ord_id]
-    assert ask(rest, "open_orders", "ETH-PERP").orders == ()
-
-
-def test_what_was_never_there_is_not_found_by_the_venue_s_clock(sides: BothSides, rest: InternationalRest) -> None:
-    answer = ask(rest, "order", cl_ord_id=sides.next_name())
-    assert answer.not_found and answer.order is None
-    assert 0 < answer.venue_ns <= sides.world.now.wall_ns
-
-
 def test_how_an_order_ended(desk: Desk, rest: InternationalRest) -> None:
     sides = desk.sides
     cut_short, _ = resting(desk, price=sides.price)

@@ -46,17 +46,6 @@ def resting(desk: Desk, **terms: object) -> tuple[NewOrder, str]:
     return order, accepted.order_id
 
 
-def test_an_open_order_is_told_by_either_name(desk: Desk, account: GeminiRest) -> None:
-    order, order_id = resting(desk)
-    for by in ({"cl_ord_id": order.cl_ord_id}, {"order_id": order_id, "cl_ord_id": order.cl_ord_id}):
-        told = ask(account, "order", **by).order
-        assert told is not None
-        assert (told.cl_ord_id, told.order_id, told.ord_status, told.side) == (order.cl_ord_id, order_id, "0", "1")
-        assert (told.symbol, told.order_qty, told.price) == ("BTCUSD", order.order_qty, order.price)
-    assert [each.cl_ord_id for each in ask(account, "open_orders").orders] == [order.cl_ord_id]
-    assert ask(account, "open_orders", "ETHUSD").orders == ()
-
-
 def test_how_an_order_ended(desk: Desk, account: GeminiRest) -> None:
     sides = desk.sides
     order, _ = resting(desk, price=sides.price)
@@ -68,12 +57,6 @@ def test_how_an_order_ended(desk: Desk, account: GeminiRest) -> None:
     sides.stranger("2", sides.qty, sides.price)
     filled = ask(account, "order", cl_ord_id=whole.cl_ord_id).order
     assert filled is not None and (filled.ord_status, filled.cum_qty) == ("2", sides.qty)
-
-
-def test_what_was_never_there_is_not_found_by_the_venue_s_clock(sides: BothSides, account: GeminiRest) -> None:
-    answer = ask(account, "order", cl_ord_id=sides.next_name())
-    assert answer.not_found and answer.order is None
-    assert 0 < answer.venue_ns <= sides.world.now.wall_ns, "never later than the answer"
 
 
 def test_two_orders_of_one_name_are_no_answer(
