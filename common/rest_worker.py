@@ -1,6 +1,6 @@
 """The worker of an actor that asks a venue's REST side: one blocking call at a time, away from the loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from common.messages import Answer, Ask
 from common.venues.credentials import Credentials, UnreadableCredentials
 from common.venues.key_in_use import ReadAgain
 from common.venues.registry import find_rest
-from common.venues.rest import OpenRest, RestSettings, RestSide
+from common.venues.rest import Listed, Listing, OpenRest, RestSettings, RestSide, Unlisted, put_question
 
 
 def rest_worker(
@@ -47,15 +47,23 @@ class RotatingRest:
         self._refused: Credentials | None = None
         self._side = open_rest(settings)
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: Ask, *, unlisted: bool = False) -> Answer:
         """See `RestSide`."""
+        self._look_for_a_key()
+        return self._side.ask(ask, unlisted=unlisted)
+
+    def look_up(self, asks: Sequence[Ask]) -> Listed:
+        """See `RestSide`."""
+        self._look_for_a_key()
+        return self._side.look_up(asks)
+
+    def _look_for_a_key(self) -> None:
         try:
             credentials = self._read_again()
         except UnreadableCredentials:
-            return self._side.ask(ask)
+            return
         if credentials is not None and credentials not in (self._settings.credentials, self._refused):
             self._rotate(credentials)
-        return self._side.ask(ask)
 
     def _rotate(self, credentials: Credentials) -> None:
         settings = msgspec.structs.replace(self._settings, credentials=credentials)
@@ -72,9 +80,14 @@ def guarded(
 ) -> Callable[[msgspec.Struct], msgspec.Struct]:
     """What answers questions, and asks nobody while `why_not` says why the venue is not to be dialled."""
 
-    def ask(question: msgspec.Struct) -> Answer:
-        assert isinstance(question, Ask)
+    def ask(question: msgspec.Struct) -> Answer | Listed:
         reason = "" if why_not is None else why_not()
-        return Answer(venue, question, True, 0, reason) if reason else rest.ask(question)
+        if not reason:
+            return put_question(rest, question)
+        if isinstance(question, Listing):
+            return Listed((), failed=True)
+        asked = question.ask if isinstance(question, Unlisted) else question
+        assert isinstance(asked, Ask)
+        return Answer(venue, asked, True, 0, reason)
 
     return ask

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
@@ -24,7 +24,7 @@ from common.venues.backend import HttpCall, Signer
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
-from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, RestSettings, decimal_field, masked
+from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, Listed, RestSettings, decimal_field, masked
 
 MS_PER_S = 1000
 OF_THE_KILL_SWITCH = frozenset({"cancel_all", "cancel", "open_orders"})
@@ -173,29 +173,39 @@ class CcxtRest(Protocol[ApiT]):
             "cancel_all": self._cancel_all,
         }
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: Ask, *, unlisted: bool = False) -> Answer:
         """One blocking call, or the few that one question needs. With the venue's own code where an error has one."""
         if self._nonce is not None:
             # The kill switch is not to wait for a disk: its request goes out, and is at worst refused.
             self._nonce.must_be_kept = ask.what not in OF_THE_KILL_SWITCH
         try:
-            return self._questions[ask.what](ask)
+            return self._order(ask, self._clock_ns()) if unlisted else self._questions[ask.what](ask)
         except ccxt_errors().BaseError as error:
             return Answer(self._venue, ask, True, self.error_code(error), masked(error))
         except (OSError, *OF_ANOTHER_FORM) as error:
             # A file may be gone, such as the authorities' certificates: the question failed, and the next may not.
             return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
 
+    def look_up(self, asks: Sequence[Ask]) -> Listed:
+        """See `RestSide`."""
+        if self._nonce is not None:
+            self._nonce.must_be_kept = True
+        try:
+            found = sorted(self._listed(asks), key=lambda each: each[0].number)
+        except (ccxt_errors().BaseError, OSError, *OF_ANOTHER_FORM):
+            # Each is asked about alone then, and told why that failed.
+            return Listed((), failed=True)
+        return Listed(tuple(Answer(self._venue, ask, False, order=order) for ask, order in found))
+
     def error_code(self, error: BaseException) -> int:
         """The venue's own code in CCXT's error, 0 where there is none: CCXT's classes are not to be decided by."""
         found = self.CODE.search(str(error)) if self.CODE else None
         return int(found[1]) if found else 0
 
-    def _order(self, ask: Ask) -> Answer:
+    def _order(self, ask: Ask, venue_ns: int = 0) -> Answer:
         """That there is none is believed only when it was said twice, the second time with the venue's clock read in
-        between, so that `venue_ns` is never later than the answer.
+        between, so that `venue_ns` is never later than the answer: who was told once already has read it since.
         """
-        venue_ns = 0
         for _ in range(2):
             found = self._find(ask)
             if isinstance(found, RestOrder):
@@ -224,6 +234,10 @@ class CcxtRest(Protocol[ApiT]):
     @abstractmethod
     def _find(self, ask: Ask) -> RestOrder | str:
         """The order, or in what words there is none."""
+
+    def _listed(self, asks: Sequence[Ask]) -> Iterable[tuple[Ask, RestOrder]]:
+        """The orders that the venue's lists have, at a venue whose profile says that it `lists_orders`."""
+        raise BadAnswer("nothing is known of the venue's lists")
 
     @abstractmethod
     def _open_orders(self, ask: Ask) -> Answer: ...

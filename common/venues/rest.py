@@ -3,7 +3,7 @@ of which nothing is taken for granted.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -46,11 +46,46 @@ class RestSettings(msgspec.Struct, frozen=True):
     nonces: NonceFolder | None = None
 
 
-class RestSide(Protocol):
-    """A venue's REST side, opened."""
+class Listing(msgspec.Struct, frozen=True):
+    """Questions about single orders, which are looked for in the venue's lists: answered by `Listed`."""
 
-    def ask(self, ask: Ask) -> Answer:
-        """One blocking call, or the few that one question needs. Never raises: what fails is an answer that says so."""
+    asks: tuple[Ask, ...]
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """The answers about those that the lists have. Of the others they say no, unless `failed`: nothing then."""
+
+    answers: tuple[Answer, ...]
+    failed: bool = False
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """A question about an order that the venue's lists have just been without: answered by an `Answer`."""
+
+    ask: Ask
+
+
+Question = Ask | Listing | Unlisted
+
+
+class RestSide(Protocol):
+    """A venue's REST side, opened. Nothing of it raises: what fails is an answer that says so."""
+
+    def ask(self, ask: Ask, *, unlisted: bool = False) -> Answer:
+        """One blocking call, or the few that one question needs; `unlisted` as in `Unlisted`."""
+
+    def look_up(self, asks: Sequence[Ask]) -> Listed:
+        """The same for many orders, at a venue whose profile says that it `lists_orders`."""
+
+
+def put_question(side: RestSide, question: msgspec.Struct) -> Answer | Listed:
+    """What the REST side says to a question of any kind."""
+    if isinstance(question, Listing):
+        return side.look_up(question.asks)
+    if isinstance(question, Unlisted):
+        return side.ask(question.ask, unlisted=True)
+    assert isinstance(question, Ask)
+    return side.ask(question)
 
 
 OpenRest = Callable[[RestSettings], RestSide]

@@ -166,6 +166,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     other: "no such order" is said of the one kind that was asked for.
     `stops_by_market`: what a stop order waits for follows from where the market is as it comes, so that one whose stop
     price is reached by then waits for the other direction.
+    `lists_orders`: so many orders its REST side looks for at once, where that takes fewer requests than to ask about
+    each; 0 where it looks for one at a time.
     `tells_funding`: its REST side tells what holding contracts has cost and brought.
     `confidence`: how much of all this the venue itself has shown.
     """
@@ -199,6 +201,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     finds_sleeping_apart: bool = False
     stops_by_market: bool = False
     tells_funding: bool = False
+    lists_orders: int = 0
     confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:

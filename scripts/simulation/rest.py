@@ -12,15 +12,16 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import h11
+import msgspec
 
 from common.config import VenueConfig
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import Answer, Ask
+from common.messages import Answer
 from common.venues.ccxt_parts import CcxtRest, Throttle, ccxt_errors
 from common.venues.credentials import Credentials
 from common.venues.nonces import NonceFolder
 from common.venues.registry import find_rest
-from common.venues.rest import RestSettings
+from common.venues.rest import Listed, RestSettings, put_question
 from scripts.simulation.network import Channel, TcpStream
 
 TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -150,11 +151,11 @@ class RestClient:
         api.throttle = self._wait
         self._may_go = False
 
-    def ask(self, ask: Ask, answers: list[_Outcome], *, may_go: bool) -> Answer:
+    def ask(self, ask: msgspec.Struct, answers: list[_Outcome], *, may_go: bool) -> Answer | Listed:
         """Ask with what was answered so far; `may_go`: the next request has waited. Raises _Wanted, _Pause."""
         self._session.begin(answers)
         self._may_go = may_go
-        return self._rest.ask(ask)
+        return put_question(self._rest, ask)
 
     def _wait(self, cost: float | None = None) -> None:
         if self._session.is_repeating or self._throttle is None:
@@ -222,7 +223,12 @@ class Worker:
     """One question under way."""
 
     def __init__(
-        self, client: RestClient, ask: Ask, connect: Open, later: Later, done: Callable[[Answer], None]
+        self,
+        client: RestClient,
+        ask: msgspec.Struct,
+        connect: Open,
+        later: Later,
+        done: Callable[[Answer | Listed], None],
     ) -> None:
         """`done` gets the answer."""
         self._client = client

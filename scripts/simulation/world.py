@@ -12,7 +12,7 @@ from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import JournalError, NotThere, Reader
 from common.journal.frames import Record
-from common.messages import Ask, ControlAnswer, ControlRequest, OrderEvent, WelcomeComplete
+from common.messages import ControlAnswer, ControlRequest, OrderEvent, WelcomeComplete
 from common.nonce_file import RequestNonceFolder
 from common.strategy.entry import Entry
 from scripts.simulation import actors, setting
@@ -268,7 +268,6 @@ class World:
     def call(self, process: Process, effect: Call) -> None:
         """See `Surroundings`: the one call of an account, or of who asks for prices, over HTTP to the exchange."""
         life = process.life
-        assert isinstance(effect.argument, Ask)
         Worker(
             self._rest_client(process),
             effect.argument,

@@ -21,8 +21,9 @@ def build(name: str, config: Config) -> Shell:
         raise ConfigError(f"account {name!r}: not configured, or without [rest] and credentials")
     venue = account.venue
     latch = Latch(str(config.emergency_folder), f"account@{name}.latch", OsFiles())
-    window_ns = find_profile(venue.dialect).window_ns
-    core = AccountCore(AccountSettings(venue.name, tuple(venue.instruments), window_ns, name), latch)
+    profile = find_profile(venue.dialect)
+    settings = AccountSettings(venue.name, tuple(venue.instruments), profile.window_ns, name, profile.lists_orders)
+    core = AccountCore(settings, latch)
     worker = rest_worker(venue, account.credentials, config)
     shell = shell_for(core, config)
     connect_journal(shell, config, follow=False)

@@ -1,7 +1,8 @@
 """The actor `account@NAME`: orders' questions to the venue's REST side, their answers into the journal; and the kill
 switch.
 
-Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time. An answer is
+Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time, or, where the
+venue lists orders, those about several orders: what the lists are without is asked for alone. An answer is
 appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for a
 question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
 configured symbol and asks what is left there, and then in any symbol, over and over; that goes before every question
@@ -11,6 +12,7 @@ finds nothing.
 """
 
 from collections import OrderedDict, deque
+from itertools import takewhile
 
 import msgspec
 import orjson
@@ -31,6 +33,7 @@ from common.messages import (
     OperatorAct,
     encode,
 )
+from common.venues.rest import Listed, Listing, Question, Unlisted
 
 SINGLE = 2
 """The queue of questions about one order."""
@@ -56,13 +59,15 @@ BULK = frozenset({"open_orders", "balances", "positions", "funding", "time"})
 
 class AccountSettings(msgspec.Struct, frozen=True):
     """One account, `name` ("" where it is called like the venue): its venue, the symbols that the kill switch sweeps,
-    and how long after the death of a connection one of its requests may still take effect there.
+    how long after the death of a connection one of its requests may still take effect there, and how many orders are
+    looked for in its lists at once, 0 for none.
     """
 
     venue: str
     symbols: tuple[str, ...]
     window_ns: int
     name: str = ""
+    lists_orders: int = 0
 
     @property
     def account(self) -> str:
@@ -85,8 +90,9 @@ class AccountCore(Core):
         self._latch = latch
         self._appender = Appender(self, self.name)
         self._queues: tuple[_Queue, _Queue, _Queue] = (OrderedDict(), OrderedDict(), OrderedDict())
+        self._alone: OrderedDict[_Subject, Ask | Unlisted] = OrderedDict()
         self._bulk_was_last = False
-        self._calling: Ask | None = None
+        self._calling: tuple[Ask, ...] = ()
         self._calling_sweep = False
         self._call_number = 0
         self._kept: deque[tuple[Kind, msgspec.Struct]] = deque(maxlen=MAX_KEPT_ANSWERS)
@@ -131,9 +137,20 @@ class AccountCore(Core):
 
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
         """The worker's answer."""
-        if number != self._call_number or self._calling is None or not isinstance(result, Answer):
+        if number != self._call_number or not self._calling or not isinstance(result, Answer | Listed):
             return
-        ask, self._calling = self._calling, None
+        asks, self._calling = self._calling, ()
+        if isinstance(result, Answer):
+            self._take_answer(asks[0], result, now)
+        else:
+            for answer in result.answers:
+                self._take_answer(answer.ask, answer, now)
+            told = {answer.ask.number for answer in result.answers}
+            for ask in (ask for ask in asks if ask.number not in told):
+                self._alone[_subject(ask)] = ask if result.failed else Unlisted(ask)
+        self._work(now)
+
+    def _take_answer(self, ask: Ask, result: Answer, now: Instant) -> None:
         result = _fitting(result)
         self._answered += 1
         self._failing = result.text if result.failed else ""
@@ -146,7 +163,6 @@ class AccountCore(Core):
         self._keep(Kind.ANSWER, result, now)
         if self._calling_sweep:
             self._swept_one(result, now)
-        self._work(now)
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
@@ -184,7 +200,7 @@ class AccountCore(Core):
             "nothing_open": self._latch.set and self._nothing_left,
             "verified": self._latch.set and self._swept,
             "watching_until_ns": self._watching_until_ns(now),
-            "waiting": sum(len(queue) for queue in self._queues),
+            "waiting": self._waiting,
             "asked": self._asked,
             "answered": self._answered,
             "failed": self._failed,
@@ -196,44 +212,68 @@ class AccountCore(Core):
 
     # ---- questions ----
 
+    @property
+    def _waiting(self) -> int:
+        """How many questions wait for the worker."""
+        return sum(len(queue) for queue in (*self._queues, self._alone))
+
     def _question(self, ask: Ask) -> None:
         self._asked += 1
-        if sum(len(queue) for queue in self._queues) >= MAX_QUESTIONS:
+        if self._waiting >= MAX_QUESTIONS:
             self._dropped += 1
             return
         rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else SINGLE
         by = _subject(ask)
-        if rank == SINGLE and self._calling is not None and _subject(self._calling) == by:
+        if rank == SINGLE and by in map(_subject, self._calling):
             # Who asks again takes that answer, and would have waited for this one in vain, and all others with him.
+            return
+        if by in self._alone:
+            self._alone[by] = Unlisted(ask) if isinstance(self._alone[by], Unlisted) else ask
             return
         # One that is asked again keeps its place: at the end it would wait for ever behind those that are new.
         self._queues[rank][by] = ask
 
     def _work(self, now: Instant) -> None:
         """Give the worker its next call: the sweep first, then cancels, then bulk and single orders."""
-        if self._calling is not None or self._stopping:
+        if self._calling or self._stopping:
             return
+        question: Question | None
         if self._sweep:
             what, symbol = self._sweep[0]
             self._calling_sweep = True
             lsn, account = self._appender.last_lsn, self._settings.account
-            self._calling = Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
+            question = Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
         else:
-            queue = self._next_queue()
-            if not queue:
+            question, self._calling_sweep = self._next_question(), False
+            if question is None:
                 return
-            (_, self._calling), self._calling_sweep = queue.popitem(last=False), False
+        if isinstance(question, Listing):
+            self._calling = question.asks
+        else:
+            self._calling = (question.ask if isinstance(question, Unlisted) else question,)
         self._call_number += 1
-        self.effects.append(Call(self._call_number, self._calling))
+        self.effects.append(Call(self._call_number, question))
 
-    def _next_queue(self) -> _Queue:
+    def _next_question(self) -> Question | None:
         """Cancels first. After a question in bulk one about a single order has its turn: where the venue's pace is slow
         the next in bulk is due by then, again and again."""
         cancels, bulk, single = self._queues
         if cancels:
-            return cancels
-        self._bulk_was_last = bool(bulk) and not (single and self._bulk_was_last)
-        return bulk if self._bulk_was_last else single
+            return cancels.popitem(last=False)[1]
+        self._bulk_was_last = bool(bulk) and not ((self._alone or single) and self._bulk_was_last)
+        if self._bulk_was_last:
+            return bulk.popitem(last=False)[1]
+        if self._alone:
+            return self._alone.popitem(last=False)[1]
+        if not single:
+            return None
+        # Those that are listed together come one after the other: what is answered out of turn would be asked again.
+        listed = tuple(takewhile(lambda ask: ask.what == "order", single.values()))[: self._settings.lists_orders]
+        if len(listed) < 2:
+            return single.popitem(last=False)[1]
+        for ask in listed:
+            del single[_subject(ask)]
+        return Listing(listed)
 
     def _keep(self, kind: Kind, payload: msgspec.Struct, now: Instant) -> None:
         """For the journal: with this turn, or when it is back."""

@@ -111,9 +111,9 @@ class HtxRest(CcxtRest[Api]):
         super().__init__(venue, api)
         self._account = account
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: Ask, *, unlisted: bool = False) -> Answer:
         """See `CcxtRest`; the text of a failure has the paths of requests, and they the account."""
-        answer = super().ask(ask)
+        answer = super().ask(ask, unlisted=unlisted)
         return structs.replace(answer, text=answer.text.replace(self._account, "..."))
 
     # ---- orders

@@ -6,11 +6,12 @@ what identifies a trade. A trade is known by `trade_id`, which counts within its
 
 A question for one order by its name looks among the open ones, then among the closed. That there is none is believed
 only when it was said twice, the second time with the venue's clock read in between, so that `venue_ns` is never later
-than the answer.
+than the answer. Of many orders the lists of all open and of the last closed ones are asked for first: what they are
+without is asked for by its name, that second time.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -110,6 +111,22 @@ class KrakenRest(CcxtRest[Api]):
                 if str(row.get("cl_ord_id") or "") == ask.cl_ord_id:
                     return str(order_id), row
         return None
+
+    def _listed(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, RestOrder]]:
+        """By their ids in one question, by their names in the lists of all open and of the last closed orders."""
+        by_id = [ask for ask in asks if ask.order_id]
+        if by_id:
+            order_ids = dict.fromkeys(ask.order_id for ask in by_id)
+            rows = _result(self.api.privatePostQueryOrders({"txid": ",".join(order_ids)}))
+            found = (ask for ask in by_id if ask.order_id in rows)
+            yield from ((ask, self._rest_order(ask.order_id, rows[ask.order_id])) for ask in found)
+        by_name = {ask.cl_ord_id: ask for ask in asks if not ask.order_id}
+        endpoints = {"open": self.api.privatePostOpenOrders, "closed": self.api.privatePostClosedOrders}
+        for key, endpoint in endpoints.items():
+            for order_id, row in _result(endpoint())[key].items() if by_name else ():
+                ask = by_name.pop(str(row.get("cl_ord_id") or ""), None)
+                if ask is not None:
+                    yield ask, self._rest_order(str(order_id), row)
 
     def _open_orders(self, ask: Ask) -> Answer:
         rows = _result(self.api.privatePostOpenOrders())["open"]

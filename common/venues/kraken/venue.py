@@ -33,4 +33,5 @@ PROFILE = VenueProfile(
     names=ClOrdIdForm.DIGITS,
     book_sum="common.venues.kraken.dialect:book_sum",
     lists_instruments=True,
+    lists_orders=50,
 )

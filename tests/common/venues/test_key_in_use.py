@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from common.venues.binance.venue import PROFILE as BINANCE
 from common.venues.coinbase.venue import PROFILE as COINBASE
 from common.venues.credentials import Credentials, HmacPassphrase, HmacSecret, UnreadableCredentials
 from common.venues.key_in_use import KeyInUse, fingerprint, sender_of
-from common.venues.rest import RestSettings
+from common.venues.rest import Listed, RestSettings
 from tests.common.venues.both_sides import BothSides
 
 OLD, NEW = HmacSecret("old", b"one"), HmacSecret("new", b"two")
@@ -120,8 +121,11 @@ class Remembering:
     def __init__(self, settings: RestSettings) -> None:
         self._key = api_key_of(settings.credentials)
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: Ask, *, unlisted: bool = False) -> Answer:
         return Answer("v", ask, False, text=self._key)
+
+    def look_up(self, asks: Sequence[Ask]) -> Listed:
+        return Listed(tuple(map(self.ask, asks)))
 
 
 def test_rest_is_opened_anew_with_another_key_and_kept_where_that_is_of_no_use() -> None:
@@ -140,9 +144,10 @@ def test_rest_is_opened_anew_with_another_key_and_kept_where_that_is_of_no_use()
         return side.ask(Ask("v", 1, "time")).text
 
     assert told() == "old"
+    assert [answer.text for answer in side.look_up([Ask("v", 1, "order")]).answers] == ["old"]
     now[0] = HmacSecret("useless", b"")
     assert (told(), told()) == ("old", "old")
     now.clear()
     assert told() == "old"
     now.append(NEW)
-    assert (told(), told()) == ("new", "new") and reads[0] == 6
+    assert (told(), told()) == ("new", "new") and reads[0] == 7

@@ -18,6 +18,7 @@ from common.messages import (
     RestOrder,
 )
 from common.orders.numbers import ZERO
+from common.venues.rest import Listed, Listing, Unlisted
 from services.account.core import AccountCore, AccountSettings
 from tests.journals import Journal, carry_out
 
@@ -28,9 +29,9 @@ LEFT = RestOrder("BTCUSDT", "1", "x", "1", "0", ZERO, None, ZERO)
 class Bench:
     """The core with a journal in memory and a worker that the test answers for."""
 
-    def __init__(self, folder: Any, *, journal: bool = True, window_ms: int = 0) -> None:
+    def __init__(self, folder: Any, *, journal: bool = True, window_ms: int = 0, lists_orders: int = 0) -> None:
         self.latch = Latch(str(folder), "account@binance.latch", OsFiles())
-        settings = AccountSettings("binance", ("BTCUSDT", "ETHUSDT"), window_ms * NS_PER_MS)
+        settings = AccountSettings("binance", ("BTCUSDT", "ETHUSDT"), window_ms * NS_PER_MS, "", lists_orders)
         self.core = AccountCore(settings, self.latch)
         self.boot_ns = 1
         self.journal = Journal()
@@ -68,11 +69,27 @@ class Bench:
     def finish(self, **fields: Any) -> Ask:
         """The worker is done with the last call."""
         call = self.calls[-1]
-        assert isinstance(call.argument, Ask)
-        answer = Answer("binance", call.argument, **{"failed": False, **fields})
+        asked = call.argument.ask if isinstance(call.argument, Unlisted) else call.argument
+        assert isinstance(asked, Ask)
+        answer = Answer("binance", asked, **{"failed": False, **fields})
         self.core.call_finished(call.number, answer, self.now)
         self.settle()
-        return call.argument
+        return asked
+
+    def finish_listing(self, *names: str, failed: bool = False) -> list[str]:
+        """The worker has looked for orders in the venue's lists, which have those; the names that it looked for."""
+        call = self.calls[-1]
+        assert isinstance(call.argument, Listing)
+        asks = call.argument.asks
+        found = tuple(Answer("binance", ask, False, order=LEFT) for ask in asks if ask.cl_ord_id in names)
+        self.core.call_finished(call.number, Listed(found, failed), self.now)
+        self.settle()
+        return [ask.cl_ord_id for ask in asks]
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether the last call is about an order that the lists were without."""
+        return isinstance(self.calls[-1].argument, Unlisted)
 
     def control(self, act: str, **arguments: Any) -> ControlAnswer:
         self.core.received("control", b"p", ControlRequest(act, orjson.dumps(arguments), "me"), self.now)
@@ -370,3 +387,69 @@ def test_a_restart_under_the_latch_watches_for_the_whole_window_again(tmp_path: 
     again.finish_sweep()
     status = again.core.status(again.now)
     assert (status["nothing_open"], status["verified"]) == (True, False)
+
+
+# ---- a venue that lists orders
+
+
+def test_orders_are_looked_for_together_and_those_that_no_list_has_alone(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, lists_orders=3)
+    for number, name in enumerate(("first", "a", "b", "c", "d"), 1):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.finish()
+    assert bench.finish_listing("b") == ["a", "b", "c"]
+    assert [answer.ask.cl_ord_id for answer in bench.logged] == ["first", "b"]
+    assert bench.is_unlisted and bench.finish(not_found=True).cl_ord_id == "a"
+    assert bench.is_unlisted and bench.finish(not_found=True).cl_ord_id == "c"
+    assert not bench.is_unlisted and bench.finish().cl_ord_id == "d", "one is asked about as it always was"
+    assert [answer.ask.number for answer in bench.logged] == [1, 3, 2, 4, 5]
+
+
+def test_lists_that_were_not_told_say_nothing_of_any_order(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, lists_orders=3)
+    for number, name in enumerate(("first", "a", "b"), 1):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.finish()
+    bench.finish_listing(failed=True)
+    for name in ("a", "b"):
+        assert not bench.is_unlisted and bench.finish().cl_ord_id == name
+
+
+def test_cancels_and_the_kill_switch_wait_for_one_call_alone(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, lists_orders=3)
+    for number, name in enumerate(("first", "a", "b", "c"), 1):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.finish()
+    bench.ask(5, "cancel", order_id="7")
+    bench.finish_listing()
+    assert bench.finish().what == "cancel"
+    bench.control("kill")
+    assert bench.finish().cl_ord_id == "a"
+    assert bench.asked()[-1] == ("cancel_all", "BTCUSDT")
+
+
+def test_what_is_asked_again_of_an_order_that_no_list_has_keeps_its_place(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, lists_orders=3)
+    for number, name in enumerate(("first", "a", "b"), 1):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.finish()
+    bench.ask(4, "order", cl_ord_id="b")
+    bench.finish_listing()
+    bench.ask(5, "order", cl_ord_id="b")
+    assert bench.finish(not_found=True).number == 2
+    assert bench.is_unlisted and bench.finish(not_found=True).number == 5
+    assert len(bench.calls) == 4
+
+
+def test_questions_of_another_kind_are_not_overtaken(tmp_path: Any) -> None:
+    bench = Bench(tmp_path, lists_orders=9)
+    bench.ask(1, "order", cl_ord_id="first")
+    for number, name in enumerate(("a", "b"), 2):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.ask(4, "trades", order_id="7")
+    for number, name in enumerate(("c", "d"), 5):
+        bench.ask(number, "order", cl_ord_id=name)
+    bench.finish()
+    assert bench.finish_listing("a", "b") == ["a", "b"]
+    assert bench.finish().what == "trades"
+    assert bench.finish_listing("c", "d") == ["c", "d"]

@@ -117,7 +117,8 @@ class KrakenRest:
             found = history.order_named(account, name)
             rows = [] if found is None else [found]
         else:
-            rows = [o for symbol in self._venue.state.instruments for o in history.last_orders(account, symbol, PAGE)]
+            last = [o for symbol in self._venue.state.instruments for o in history.last_orders(account, symbol, PAGE)]
+            rows = sorted(last, key=lambda o: o.updated_ns, reverse=True)[:PAGE]
         return _answer({"closed": self._rows(rows, p), "count": len(rows)})
 
     def _rows(self, orders: list[ClosedOrder], p: Parameters) -> dict[str, Json]:
@@ -148,11 +149,15 @@ class KrakenRest:
         }
 
     def _query_orders(self, account: str, p: Parameters, now: Instant) -> Json:
-        found = self._venue.find(account, "", p.get("txid", ""), "")
-        if found is None:
+        """Up to fifty; what of several is not known is left out."""
+        order_ids = p.get("txid", "").split(",")
+        if len(order_ids) > PAGE:
+            raise refused("EGeneral:Invalid arguments:txid")
+        orders = [self._venue.find(account, "", order_id, "") for order_id in order_ids]
+        rows = [closed_order(order) if isinstance(order, Order) else order for order in orders if order is not None]
+        if not rows:
             raise refused(UNKNOWN_ORDER)
-        row = closed_order(found) if isinstance(found, Order) else found
-        return _answer({str(row.order_id): self._order_row(row)})
+        return _answer({str(row.order_id): self._order_row(row) for row in rows})
 
     def _trades_history(self, account: str, p: Parameters, now: Instant) -> Json:
         """The newest come first, fifty at a time, from the offset on."""

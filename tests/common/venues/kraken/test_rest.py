@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from common.messages import Ask, ExecutionReport, RestOrder, Trade
+from common.venues.ccxt_parts import Throttle
 from common.venues.credentials import HmacSecret, Password
-from common.venues.kraken.rest import MOST_PAGES, KrakenRest, open_rest
+from common.venues.kraken.rest import CALLS_AT_ONCE, CALLS_PER_S, CCXT_COST, MOST_PAGES, KrakenRest, open_rest
+from common.venues.kraken.venue import PROFILE
+from common.venues.pace import Pace
 from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides, Desk
 from tests.common.venues.kraken.test_oddities import Wire
@@ -210,3 +213,103 @@ def test_a_pair_without_a_name_over_fix_costs_no_answer_about_another(
     monkeypatch.setattr(rest.api, "publicGetAssetPairs", lambda: {"result": {"XXBTZUSD.d": dark, **listed}})
     assert [order.order_id for order in ask(rest, "open_orders").orders] == [told.order_id]
     assert {asset for asset, _, _ in ask(rest, "balances", "").balances} >= {"BTC", "USD"}
+
+
+# ---- many orders at once
+
+
+def asked(told: list[ExecutionReport], *, by_id: bool = False) -> list[Ask]:
+    """A question about each, by its name or by the venue's id."""
+    ids = [order.order_id if by_id else "" for order in told]
+    return [Ask("x", n, "order", "BTC/USD", told[n - 1].cl_ord_id, order_id) for n, order_id in enumerate(ids, 1)]
+
+
+def unknown(count: int) -> list[Ask]:
+    return [Ask("x", 1000 + n, "order", "BTC/USD", f"9{n:017}") for n in range(count)]
+
+
+class Paced:
+    """The clock of a REST side that waits for the venue's pace: `spent_s` is how long, `requests` how many there were
+    of each kind."""
+
+    CLOCK_BOOTTIME = 0
+
+    def __init__(self, rest: KrakenRest) -> None:
+        self.spent_s = 0.0
+        self.requests: list[str] = []
+        api: Any = rest.api
+        api.throttle = Throttle(self, Pace(CALLS_PER_S, CALLS_AT_ONCE), lambda cost: cost / CCXT_COST)
+        send = api.fetch
+
+        def fetch(url: str, *rest: Any) -> Any:
+            self.requests.append(url.rpartition("/")[2])
+            return send(url, *rest)
+
+        api.fetch = fetch
+
+    def clock_gettime(self, clk_id: int, /) -> float:
+        return self.spent_s
+
+    def sleep(self, seconds: float, /) -> None:
+        self.spent_s += seconds
+
+
+def test_orders_are_looked_up_together_by_their_names_and_by_their_ids(sides: BothSides, rest: KrakenRest) -> None:
+    desk = sides.desk()
+    told = [resting(desk) for _ in range(3)] + [resting(desk, price=sides.price)]
+    sides.stranger("2", sides.qty, sides.price)
+    rest.pairs.symbol("XBTUSD")
+    paced = Paced(rest)
+    for by_id, requests in ((False, ["OpenOrders", "ClosedOrders"]), (True, ["QueryOrders"])):
+        asks = [*reversed(asked(told, by_id=by_id)), *unknown(2)] if not by_id else asked(told, by_id=True)
+        listed = rest.look_up(asks)
+        assert [answer.ask.number for answer in listed.answers] == [1, 2, 3, 4] and not listed.failed
+        orders = [answer.order for answer in listed.answers if answer.order is not None]
+        assert [o.cl_ord_id for o in orders] == [o.cl_ord_id for o in told]
+        assert [o.ord_status for o in orders] == ["0", "0", "0", "2"]
+        assert paced.requests == requests
+        paced.requests.clear()
+
+
+def test_an_id_that_is_not_known_is_left_to_be_asked_for_alone(sides: BothSides, rest: KrakenRest) -> None:
+    (known,) = asked([resting(sides.desk())], by_id=True)
+    strange = Ask("x", 2, "order", "BTC/USD", "90", "123456")
+    assert [answer.ask for answer in rest.look_up([known, strange]).answers] == [known]
+    assert rest.look_up([strange]).failed, "the venue refuses a list of which it knows nothing"
+
+
+def test_no_more_than_the_profile_says_are_looked_up_by_id(rest: KrakenRest) -> None:
+    many = [Ask("x", n, "order", "BTC/USD", "", str(10**6 + n)) for n in range(PROFILE.lists_orders + 1)]
+    with pytest.raises(Exception, match="Invalid arguments:txid"):
+        rest.api.privatePostQueryOrders({"txid": ",".join(ask.order_id for ask in many)})
+
+
+def test_what_the_lists_are_without_is_asked_for_by_its_name_once_more_behind_the_clock(rest: KrakenRest) -> None:
+    (ask,) = unknown(1)
+    paced = Paced(rest)
+    answer = rest.ask(ask, unlisted=True)
+    assert answer.not_found and answer.venue_ns and paced.requests == ["Time", "OpenOrders", "ClosedOrders"]
+
+
+def test_an_order_that_came_behind_the_lists_is_found_all_the_same(sides: BothSides, rest: KrakenRest) -> None:
+    told = resting(sides.desk())
+    answer = rest.ask(asked([told])[0], unlisted=True)
+    assert answer.order is not None and answer.order.order_id == told.order_id and not answer.not_found
+
+
+@pytest.mark.parametrize(("found", "most_s"), [(12, 0.0), (6, 1.0), (0, 15.0)])
+def test_a_dozen_orders_in_doubt_are_told_in_no_time_where_the_venue_has_them(
+    sides: BothSides, rest: KrakenRest, found: int, most_s: float
+) -> None:
+    """Against the same dozen asked about one by one, both at the venue's pace from a full bucket on."""
+    desk = sides.desk()
+    asks = asked([resting(desk) for _ in range(found)]) + unknown(12 - found)
+    rest.pairs.symbol("XBTUSD")
+    alone = Paced(rest)
+    one_by_one = [rest.ask(ask) for ask in asks]
+    together = Paced(rest)
+    listed = rest.look_up(asks)
+    told = {answer.ask.number for answer in listed.answers}
+    answers = [*listed.answers, *(rest.ask(ask, unlisted=True) for ask in asks if ask.number not in told)]
+    assert [(a.ask, a.order, a.not_found) for a in answers] == [(a.ask, a.order, a.not_found) for a in one_by_one]
+    assert together.spent_s <= most_s and (not most_s or together.spent_s < alone.spent_s / 2)
