@@ -1661,6 +1661,8 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     `lsn`: The last journal record that the order manager has applied.
     `resumed`: Whether the events after the last one in the hello are told; else the state as it stands.
     `term`: The term of the journal, which rises when another host takes over.
+    `told`: How many messages this life of the order manager has sent to the instance before this one; 0 where it does
+        not know. One that has had another number knows that some are lost, as a connection's end loses what it carries.
     """
 
     strategy: str
@@ -1671,6 +1673,7 @@ class Welcome(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="welco
     lsn: int
     resumed: bool = True
     term: int = 1
+    told: int = 0
 
 
 class WelcomeComplete(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="complete"):

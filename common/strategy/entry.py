@@ -61,6 +61,10 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
 
+CHECKED_NS: Final = 10_000 * NS_PER_MS
+"""At least so often a hello asks how many messages there were: a connection that ends takes some along, and the next
+one goes on behind them."""
+
 SIGNS_OF_LIFE: Final = 4
 """So often an instance says that it lives within the time after which it counts as silent."""
 
@@ -166,6 +170,9 @@ class Entry:
         self._hello_ns: int | None = None
         self._hello_wait_ns = HELLO_NS
         self._heard_ns = 0
+        self._heard_count = 0
+        self._welcomed_ns = 0
+        self._has_missed = False
         self._asked_ns = 0
 
     # -- what it is ----------------------------------------------------------------------------------------------------
@@ -184,6 +191,11 @@ class Entry:
     def replacing(self) -> bool:
         """Whether the state is being told in place of events: what is known is the older one until that is complete."""
         return self._coming is not None
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether messages of the order manager's were lost on their way, and it was asked for the state in place."""
+        return self._has_missed
 
     @property
     def superseded(self) -> bool:
@@ -302,6 +314,7 @@ class Entry:
     def received(self, message: EntryAnswer, now: Instant) -> EntryAnswer | None:
         """Take a word of the order manager. Returns what the strategy has not been told before, else None."""
         self._heard_ns = now.boot_ns
+        self._heard_count += 1
         return self._handlers[type(message)](self, message, now)
 
     def timer(self, now: Instant) -> None:
@@ -334,11 +347,11 @@ class Entry:
             return None
         if self._hello_ns is not None:
             return self._hello_ns + self._hello_wait_ns
-        quiet_ns = self._heard_ns + QUIET_NS
+        due_ns = min(self._heard_ns + QUIET_NS, self._welcomed_ns + CHECKED_NS)
         if not self._unanswered:
-            return quiet_ns
+            return due_ns
         oldest = next(iter(self._unanswered.values()))
-        return min(quiet_ns, max(oldest.given_ns, self._asked_ns) + OVERDUE_NS)
+        return min(due_ns, max(oldest.given_ns, self._asked_ns) + OVERDUE_NS)
 
     # -- the protocol --------------------------------------------------------------------------------------------------
 
@@ -366,7 +379,8 @@ class Entry:
         """Say hello (again), and wait longer each time that nothing comes back."""
         self._hello_wait_ns = HELLO_NS if self._hello_ns is None else min(2 * self._hello_wait_ns, SLOWEST_HELLO_NS)
         self._hello_ns = now.boot_ns
-        hello = Hello(self.strategy, self.instance, *self.last, self.epoch, PROTOCOL, *self._vigil, term=self.term)
+        last = (0, 0) if self._has_missed else self.last
+        hello = Hello(self.strategy, self.instance, *last, self.epoch, PROTOCOL, *self._vigil, term=self.term)
         self.outgoing.append(hello)
 
     def _ask(self, now: Instant) -> None:
@@ -392,14 +406,20 @@ class Entry:
         if message.instance != self.instance or self.superseded:
             return None
         is_news = message.epoch != self.epoch or message.state != self.state or not message.resumed
+        if message.epoch == self.epoch and message.told not in (0, self._heard_count - 1):
+            self._has_missed = True
+        self._heard_count, self._welcomed_ns = message.told + 1, now.boot_ns
         self._hello_ns = None
         self.epoch, self.state, self.term = message.epoch, message.state, message.term
         self._highest = max(self._highest, message.highest)
         self._coming = None
         if not message.resumed:
+            self._has_missed = False
             # What follows is the state as of `lsn`, in place of the events up to there.
             self._coming = _Truth()
             self._last = (message.lsn, AFTER_ALL_EVENTS - 1)
+        elif self._has_missed:
+            self._ask(now)
         self._send_again(now)
         return message if is_news else None
 

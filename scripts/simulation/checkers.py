@@ -396,8 +396,8 @@ class Checkers:
     def check_told(self, name: str, entry: Entry, complete: WelcomeComplete) -> None:
         """A client of the SDK has taken the end of a welcome: it knows what the books held. Raises Violation."""
         booked = self._booked.pop((name, complete.lsn, complete.index))
-        if (complete.lsn, complete.index) < entry.last:
-            # A former life of orders said so late.
+        if (complete.lsn, complete.index) < entry.last or entry.has_missed:
+            # A former life of orders said so late, or what was lost on the way is asked for.
             return
         positions = {place: (held.quantity, held.own_quantity) for place, held in entry.positions.items()}
         open_orders = {order.number: (order.status, order.cum_qty) for order in entry.orders.values()}

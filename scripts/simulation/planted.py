@@ -919,6 +919,10 @@ BUGS: dict[str, Bug] = {
         "What the former host's connection carried is over before the venue has let the other host log on.",
         takeovers.ANY_END_COUNTS, 60, takeover=True,
     ),
+    "lost-is-not-missed": Bug(
+        "A client does not miss what a connection that ended had carried.",
+        takeovers.MISS_NOTHING, 20, takeover=True,
+    ),
     "resume-past-term-s-end": Bug(
         "A client resumes from a place that only the lost end of a former host's log had.",
         takeovers.RESUME_PAST_END, 60, takeover=True,

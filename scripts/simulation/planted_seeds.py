@@ -56,6 +56,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "labels-without-bounds": 11,
     "leave-is-not-heard": 6,
     "list-reserves-one": 0,
+    "lost-is-not-missed": 2,
     "misread-price-stays": 1,
     "multiplier-left-out": 31,
     "named-is-answered": 3,

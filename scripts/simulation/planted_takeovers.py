@@ -5,11 +5,15 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from common.exit_status import ExitStatus
+from common.messages import Welcome
 from common.orders import over_rest
 from common.replication import following, publisher
 from common.replication.errors import Fenced
 from common.replication.publisher import Publisher
+from common.strategy.entry import Entry
 from services.journal.core import JournalCore
 from services.orders import clients
 from services.supervisor.core import SupervisorCore
@@ -86,6 +90,13 @@ def _any_end_counts(original: Any) -> Any:
     )
 
 
+def _told_of_nothing(handlers: Any) -> Any:
+    def welcome(self: Any, message: Any, now: Any) -> Any:
+        return handlers[Welcome](self, msgspec.structs.replace(message, told=0), now)
+
+    return {**handlers, Welcome: welcome}
+
+
 DUPLICATE_IS_YES: Final = (
     (publisher, "is_yes", lambda _: _duplicates_too), (following, "is_yes", lambda _: _duplicates_too)
 )  # fmt: skip
@@ -97,4 +108,5 @@ GRANT_UNRELEASED: Final = ((JournalCore, "_epoch", _grant_at_once),)
 SERVE_UNRELEASED: Final = ((JournalCore, "started", _serve_what_is_there),)
 FENCE_LATCHES: Final = ((SupervisorCore, "exited", _fence_is_damage),)
 ANY_END_COUNTS: Final = ((over_rest, "window_closed", _any_end_counts),)
+MISS_NOTHING: Final = ((Entry, "_handlers", _told_of_nothing),)
 RESUME_PAST_END: Final = ((clients, "_is_of_what_is_lost", lambda _: lambda *arguments: False),)

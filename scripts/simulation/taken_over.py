@@ -19,7 +19,7 @@ import msgspec
 from common.actor.core import Call, Connect, Core, Publish, Send, Write
 from common.config import Config, ReplicationConfig, ReplicationMode
 from common.instant import NS_PER_MS, NS_PER_S, Instant
-from common.messages import ControlRequest, Door, DurableEnd, Hello, ReadChunk, ReadRequest
+from common.messages import ControlRequest, Door, DurableEnd, Hello, OrderEvent, ReadChunk, ReadRequest
 from common.replication.message import Stored, stream_name
 from scripts.simulation import actors, setting
 from scripts.simulation.copy_view import CopyView
@@ -50,6 +50,9 @@ WITHOUT_WINDOW_SHARE: Final = 0.25
 READ_NS: Final = 200 * NS_PER_MS
 ENTRY: Final = "entry"
 """The link of orders that strategies come in by."""
+
+CUT_NS: Final = 10_000
+"""Sooner than anything arrives."""
 
 LAG_RECORDS: Final = 150
 LAG_MS: Final = 800
@@ -112,6 +115,7 @@ class TakeoverWorld(World):
         self.lost: dict[tuple[str, str], TrueOrder] = {}
         self._sites: dict[Process, Site] = {}
         self._clients_at: Site | None = None
+        self._cuts_desk = False
         super().__init__(plan, traced=traced, checkers=TakeoverCheckers(self.config_of(plan), self.shared))
         self.servers = Servers(self.scheduler, Random(f"servers {seed}"), self._added)
         first = Site(self, self.hosts["stack"], self._its_checkers())
@@ -240,20 +244,34 @@ class TakeoverWorld(World):
         """Strategies elsewhere go to this host's orders, once; what was under way to the other one is lost."""
         if self._clients_at is site:
             return
-        self._clients_at, orders = site, site.processes["orders"]
+        self._clients_at = site
         for name in REMOTE:
-            client = self.processes[name]
-            for wire in client.wires:
-                if wire.its.link != ENTRY:
-                    continue
-                for pipe in (wire.outward, wire.inward):
-                    if pipe is not None:
-                        pipe.end(0)
-                wire.outward = wire.inward = None
-                wire.backlog.clear()
-                if wire.binder is orders:
-                    client.by_link[wire.own.link] = [wire]
-            self.connect_wires(client)
+            self._lead(self.processes[name], site)
+
+    def cut_desk(self) -> None:
+        """The connection of the strategy on the SDK ends with the next event in it, and another comes, while both ends
+        live."""
+        self._cuts_desk = True
+
+    def _cut_behind(self, process: Process, effect: Send) -> None:
+        is_there = self._clients_at is not None and process is self._clients_at.processes["orders"]
+        if is_there and isinstance(effect.message, OrderEvent) and effect.peer == DESK.encode():
+            self._cuts_desk = False
+            self.scheduler.after(CUT_NS, self._lead, self.processes[DESK], self._clients_at)
+
+    def _lead(self, client: Process, site: Site) -> None:
+        orders = site.processes["orders"]
+        for wire in client.wires:
+            if wire.its.link != ENTRY:
+                continue
+            for pipe in (wire.outward, wire.inward):
+                if pipe is not None:
+                    pipe.end(0)
+            wire.outward = wire.inward = None
+            wire.backlog.clear()
+            if wire.binder is orders:
+                client.by_link[wire.own.link] = [wire]
+        self.connect_wires(client)
 
     def _wire_up(self, wire: Wire, connector_life: int, binder_life: int) -> None:
         is_elsewhere = wire.connector.name in REMOTE and wire not in wire.connector.by_link[wire.own.link]
@@ -348,6 +366,8 @@ class TakeoverWorld(World):
 
     def sending(self, process: Process, effect: Send) -> None:
         """See `Surroundings`."""
+        if self._cuts_desk:
+            self._cut_behind(process, effect)
         self._checkers_of(process).sending(process, effect)
 
     def writing(self, process: Process, effect: Write) -> None:

@@ -21,6 +21,7 @@ from scripts.simulation.taken_over import LAG_MS, LAG_RECORDS, TakeoverWorld
 OPEN_NS: Final = 5 * NS_PER_S
 STEPS_A_TAKEOVER: Final = 500
 TRIES: Final = 60
+CUT_SHARE: Final = 0.3
 DELAYS_S: Final = (0, 0, 0, 5, 7, 9)
 QUIET_NS: Final = int(QUIET_S * NS_PER_S)
 FIRM: Final[dict[str, object]] = {"scope": "firm"}
@@ -34,6 +35,7 @@ class Storm:
         self._world = world
         self._dice = world.dice
         self._delays = Random(f"delays {world.plan.seed}")
+        self._cuts = Random(f"cuts {world.plan.seed}")
         world.journal_id = Reader(setting.JOURNAL_FOLDER, world.active.host.disk.files()).identity().hex()
         wrong_ms = self._dice.choice((0, 30, -30, 400, -400, 3_000, -3_600_000))
         world.standby.host.clock.jump(wrong_ms * NS_PER_MS)
@@ -46,6 +48,9 @@ class Storm:
             for _ in range(dice.randrange(1, 5)):
                 world.run_for(dice.randrange(50 * NS_PER_MS, 1_500 * NS_PER_MS))
                 self._strike(dice.choice(STRIKES))
+                if self._cuts.random() < CUT_SHARE:
+                    world.strikes["cut-desk"] += 1
+                    world.cut_desk()
             world.run_for(dice.randrange(NS_PER_S))
             self._change_hosts(dice.choice(CRISES))
 

@@ -79,6 +79,7 @@ class Clients:
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()
         self._by_peer: dict[bytes, str] = {}
         self._superseded: dict[bytes, str] = {}
+        self._told: dict[bytes, int] = {}
         self._older: set[bytes] = set()
         self._complete_from: EventName = (0, AFTER_ALL_EVENTS)
 
@@ -112,18 +113,19 @@ class Clients:
         strategy = self._strategy(hello.strategy)
         if strategy.peer not in (b"", peer) and strategy.instance != hello.instance:
             self._supersede(strategy)
+        told = self._told.get(peer, 0) if strategy.instance == hello.instance else 0
         self.lost(peer)
         self.lost(strategy.peer)
         self._superseded.pop(peer, None)
         strategy.peer, strategy.instance = peer, hello.instance
-        self._by_peer[peer] = hello.strategy
+        self._by_peer[peer], self._told[peer] = hello.strategy, told
         if hello.protocol < PROTOCOL:
             self._older.add(peer)
         last = (hello.last_lsn, hello.last_index)
         # A place beyond the log's end is one of another log.
         resumed = strategy.complete_from <= last and 0 < hello.last_lsn <= welcome.lsn
         resumed = resumed and not _is_of_what_is_lost(hello, welcome.term, term_after_lsn)
-        self.reply(peer, msgspec.structs.replace(welcome, resumed=resumed))
+        self.reply(peer, msgspec.structs.replace(welcome, resumed=resumed, told=told))
         for event in strategy.ring if resumed else ():
             if (event.lsn, event.index) > last:
                 self.reply(peer, event)
@@ -158,6 +160,7 @@ class Clients:
     def lost(self, peer: bytes) -> None:
         """A send to the peer found no room or nobody: nothing more until its next hello."""
         self._older.discard(peer)
+        self._told.pop(peer, None)
         name = self._by_peer.pop(peer, None)
         if name is not None:
             self._strategies[name].peer = b""
@@ -179,12 +182,15 @@ class Clients:
         self._complete_from = max(self._complete_from, (last_lsn, AFTER_ALL_EVENTS))
         _, oldest = self._strategies.popitem(last=False)
         self._by_peer.pop(oldest.peer, None)
+        self._told.pop(oldest.peer, None)
         self._older.discard(oldest.peer)
 
     def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
         """An answer to whoever asked, in the words of his protocol."""
         if self._older and peer in self._older and isinstance(answer, OrderEvent):
             answer = older_event(answer)
+        if peer in self._told:
+            self._told[peer] += 1
         self._core.effects.append(Send("entry", answer, peer))
 
 

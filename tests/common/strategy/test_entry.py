@@ -38,6 +38,7 @@ from common.messages import (
 )
 from common.strategy.bounds import OutOfBounds
 from common.strategy.entry import (
+    CHECKED_NS,
     HELLO_NS,
     MAX_UNANSWERED,
     OVERDUE_NS,
@@ -196,6 +197,24 @@ def test_a_command_without_an_outcome_and_a_long_silence_are_asked_about() -> No
     assert entry.next_deadline_ns() == 320 * NS_PER_MS + QUIET_NS
     entry.timer(at(1320))
     assert taken(entry) == [Hello("alpha", "one", 20, 0, EPOCH, PROTOCOL, term=1)]
+
+
+def test_a_client_that_hears_much_says_hello_all_the_same_and_asks_for_the_state_where_messages_are_missing() -> None:
+    entry = connected()
+    for ms in range(0, 9_900, 900):
+        entry.received(order(1, lsn=20 + ms, index=1), at(ms))
+    assert entry.next_deadline_ns() == CHECKED_NS
+    entry.timer(at(10_000))
+    assert [hello.last_lsn for hello in taken(entry) if isinstance(hello, Hello)] == [20 + 9_000]
+    heard = 1 + 1 + 11
+    entry.received(msgspec.structs.replace(welcome(), told=heard), at(10_001))
+    assert not entry.has_missed and not taken(entry)
+    entry.received(msgspec.structs.replace(welcome(), told=heard + 2), at(10_002))
+    assert entry.has_missed
+    (hello,) = taken(entry)
+    assert isinstance(hello, Hello) and (hello.last_lsn, hello.last_index) == (0, 0)
+    entry.received(msgspec.structs.replace(welcome(resumed=False), told=heard + 3), at(10_003))
+    assert not entry.has_missed
 
 
 def test_an_event_is_told_once_and_the_last_one_is_where_it_resumes() -> None:

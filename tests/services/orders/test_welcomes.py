@@ -258,3 +258,39 @@ def test_an_accepted_cancel_is_an_event_behind_those_of_its_record(ring: Ring) -
     accepted_event = next(m for m in ring.clients[b"p"] if isinstance(m, CommandOutcome) and m.number == 3)
     assert accepted_event.outcome == "accepted" and accepted_event.index >= AFTER_ALL_EVENTS
     assert order.number == 1
+
+
+def test_what_a_connection_s_end_took_along_is_missed_at_the_next_hello(ring: Ring) -> None:
+    desk = Desk(ring)
+    traded(ring, 1, "BTCUSDT", "0.4", "t1")
+    desk.carry()
+    assert desk.is_as_the_books() and not desk.entry.has_missed
+    traded(ring, 2, "BTCUSDT", "0.1", "t2")
+    ring.clients.pop(desk.peer)
+    traded(ring, 3, "BTCUSDT", "0.2", "t3")
+    desk.carry()
+    assert not desk.is_as_the_books() and not desk.entry.has_missed
+    desk.hello()
+    assert desk.entry.has_missed
+    desk.carry()
+    assert desk.is_as_the_books() and not desk.entry.has_missed
+    assert [told.resumed for told in desk.told if isinstance(told, Welcome)] == [False, False]
+
+
+def test_a_client_that_missed_nothing_resumes_however_often_it_says_hello(ring: Ring) -> None:
+    desk = Desk(ring)
+    for number in range(1, 4):
+        traded(ring, number, "BTCUSDT", "0.1", f"t{number}")
+        desk.hello()
+        desk.hello()
+    assert desk.is_as_the_books() and not desk.entry.has_missed
+    assert [told.resumed for told in desk.told if isinstance(told, Welcome)] == [False]
+
+
+def test_a_client_that_a_message_found_no_room_at_goes_on_from_what_it_has(ring: Ring) -> None:
+    desk = Desk(ring)
+    traded(ring, 1, "BTCUSDT", "0.4", "t1")
+    ring.clients.pop(desk.peer)
+    ring.core.clients.lost(desk.peer)
+    desk.hello()
+    assert desk.is_as_the_books() and not desk.entry.has_missed
