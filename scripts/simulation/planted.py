@@ -937,6 +937,9 @@ BUGS: dict[str, Bug] = {
         "Risk counts nothing of an order of a list that the venue has not placed yet.", lists.PENDING_COUNTS_NOTHING,
         20, 9,
     ),
+    "woken-is-released": Bug(
+        "Risk counts nothing of a stop order once the market has triggered it.", lists.WOKEN_IS_RELEASED, 20, 9,
+    ),
     "list-reserves-one": Bug(
         "Risk reserves for the first order of a list, and nothing for the others.", lists.LIST_RESERVES_ONE, 10, 9,
     ),

@@ -1,4 +1,4 @@
-"""Bugs of order lists: what takes the place of what.
+"""Bugs of order lists and of orders that the market wakes: what takes the place of what.
 
 `planted` has their rows, beside all others.
 """
@@ -34,6 +34,10 @@ def _nothing_of_the_pending(original: Any) -> Any:
     return lambda order: NOTHING if order.list_number and order.legs[0].word == SUSPENDED else original(order)
 
 
+def _nothing_once_woken(original: Any) -> Any:
+    return lambda order: NOTHING if order.terms.is_stop and order.triggered else original(order)
+
+
 def _reserve_the_first(original: Any) -> Any:
     def reserve(self: Any, *arguments: Any) -> None:
         command, reservation = arguments
@@ -46,4 +50,5 @@ def _reserve_the_first(original: Any) -> Any:
 RIVALS_STAY = ((orders_fold.Fold, "_report", _rivals_stay),)
 PAIR_COUNTS_ONCE = ((risk_state, "at_worst", _nothing_of_the_later),)
 PENDING_COUNTS_NOTHING = ((risk_state, "at_worst", _nothing_of_the_pending),)
+WOKEN_IS_RELEASED = ((risk_state, "at_worst", _nothing_once_woken),)
 LIST_RESERVES_ONE = ((InFlight, "reserve", _reserve_the_first),)

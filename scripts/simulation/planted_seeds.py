@@ -106,6 +106,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "verified-at-once": 0,
     "void-leaves": 35,
     "welcome-in-mid-replay": 4,
+    "woken-is-released": 15,
     "wrong-sequence-is-fence": 2,
     "wrong-sequence-is-yes": 5,
 }
