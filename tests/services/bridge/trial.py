@@ -277,6 +277,23 @@ class Trial:
         return self.wrong
 
 
+def end_unheard(trial: Trial) -> None:
+    """An order whose answer and pushes are lost is filled, and another cancelled, before anybody asks for them."""
+    trial.rig.deaf = trial.rig.hush = True
+    trial.place("1", 60_000)
+    trial.rig.stranger("2", "9", "60000")
+    trial.place("1", 59_000)
+    trial.rig.world.ask("cancel", cl_ord_id="d2")
+    trial.rig.pump()
+
+
+def fill_unheard(trial: Trial, side: str, qty: str) -> None:
+    """An open order is filled in part while nobody listens."""
+    trial.place(side, 60_000)
+    trial.rig.cut("websocket")
+    trial.rig.stranger("2" if side == "1" else "1", qty, "60000")
+
+
 def assert_sound_after_trouble(trial: Trial, steps: int = 60) -> None:
     """After so many steps of trouble, and quiet, the client knows what the venue knows."""
     trial.run(steps)

@@ -14,6 +14,8 @@ from tests.services.bridge.trial import (
     assert_finds_out_after_kills,
     assert_found_by_one_act,
     assert_sound_after_trouble,
+    end_unheard,
+    fill_unheard,
 )
 
 
@@ -30,21 +32,8 @@ def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_o
     assert_finds_out_after_kills(trial_of(7, tmp_path))
 
 
-def ends_unheard(trial: Trial) -> None:
-    """An order whose answer and pushes are lost is filled, and another cancelled, before anybody asks for them."""
-    trial.rig.deaf = trial.rig.hush = True
-    trial.place("1", 60_000)
-    trial.rig.stranger("2", "9", "60000")
-    trial.place("1", 59_000)
-    trial.rig.world.ask("cancel", cl_ord_id="d2")
-    trial.rig.pump()
-
-
 def fills_unheard(trial: Trial) -> None:
-    """An open order is filled in part while nobody listens."""
-    trial.place("1", 60_000)
-    trial.rig.cut("websocket")
-    trial.rig.stranger("2", "0.5", "60000")
+    fill_unheard(trial, "1", "0.5")
 
 
 def only_what_is_open_is_looked_for(patch: pytest.MonkeyPatch) -> None:
@@ -60,7 +49,7 @@ def fills_are_asked_for_by_time_alone(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("plant", "act"),
-    [(only_what_is_open_is_looked_for, ends_unheard), (fills_are_asked_for_by_time_alone, fills_unheard)],
+    [(only_what_is_open_is_looked_for, end_unheard), (fills_are_asked_for_by_time_alone, fills_unheard)],
 )
 def test_a_planted_bug_is_found_by_one_act(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, act: Any

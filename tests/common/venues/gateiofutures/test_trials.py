@@ -15,6 +15,8 @@ from tests.services.bridge.trial import (
     assert_finds_out_after_kills,
     assert_found_by_one_act,
     assert_sound_after_trouble,
+    end_unheard,
+    fill_unheard,
 )
 
 
@@ -32,20 +34,13 @@ def test_a_bridge_that_is_killed_over_requests_in_flight_finds_out_what_became_o
 
 
 def ends_unheard(trial: Trial) -> None:
-    """An order whose answer and pushes are lost is filled, and another cancelled; nobody asks for a minute."""
-    trial.rig.deaf = trial.rig.hush = True
-    trial.place("1", 60_000)
-    trial.rig.stranger("2", "9", "60000")
-    trial.place("1", 59_000)
-    trial.rig.world.ask("cancel", cl_ord_id="d2")
+    """Nobody asks for a minute: so long an order is found by our id."""
+    end_unheard(trial)
     trial.rig.pass_time(61)
 
 
 def fills_unheard(trial: Trial) -> None:
-    """An order to sell is filled in part while nobody listens."""
-    trial.place("2", 60_000)
-    trial.rig.cut("websocket")
-    trial.rig.stranger("1", "1", "60000")
+    fill_unheard(trial, "2", "1")
 
 
 def only_what_is_found_by_our_id_is_looked_for(patch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """CCXT against the folder's own simulated REST side, over the loopback: what FIX does not tell."""
 
-from typing import Any
-
 import pytest
 from msgspec import structs
 
@@ -11,13 +9,6 @@ from common.venues.htx.rest import HtxRest, open_rest
 from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides
 from tests.common.venues.samples import PEM
-
-
-def ask(rest: HtxRest, what: str, symbol: str = "BTCUSDT", **more: Any) -> Any:
-    """An answer that did not fail."""
-    answer = rest.ask(Ask("x", 1, what, symbol, **more))
-    assert not answer.failed, answer.text
-    return answer
 
 
 def test_a_stranger_s_signature_and_an_answer_of_another_form_are_failures(
