@@ -168,6 +168,8 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     price is reached by then waits for the other direction.
     `lists_orders`: so many orders its REST side looks for at once, where that takes fewer requests than to ask about
     each; 0 where it looks for one at a time.
+    `rest_calls_per_s`: so many requests its REST side allows in the long run, where that is so few that questions about
+    orders wait for one another; 0 where it is not.
     `tells_funding`: its REST side tells what holding contracts has cost and brought.
     `confidence`: how much of all this the venue itself has shown.
     """
@@ -202,6 +204,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     stops_by_market: bool = False
     tells_funding: bool = False
     lists_orders: int = 0
+    rest_calls_per_s: float = 0.0
     confidence: Confidence = Confidence.DOCUMENTED
 
     def __post_init__(self) -> None:

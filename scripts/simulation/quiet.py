@@ -35,11 +35,9 @@ OPEN_WITHIN_NS = 90 * NS_PER_S
 
 TRADE_WITHIN_NS = 30 * NS_PER_S
 AGREE_WITHIN_NS = 60 * NS_PER_S
-PACED = frozenset({"kraken"})
-PACED_TIMES = 4
-"""So many times as long where REST is asked once a second: that an order is absent takes some eight requests."""
-
-REQUESTS_OF_ABSENCE = 4
+REQUESTS_OF_ABSENCE, REQUESTS_OF_AGREEMENT = 4, 180
+"""What it takes to ask about an order of which the venue knows nothing, and, at most, about all that the storm left.
+Where a venue allows few in a second, these take time of their own."""
 
 NUMBERS_WITHIN_NS = 10 * NS_PER_S
 LONGEST_WINDOW_NS = 30 * NS_PER_S
@@ -490,17 +488,24 @@ class _Audit:
 
 
 def _asked_within_ns(world: World, venue: str) -> int:
-    """How long a venue that is asked once a second takes to tell of every order in doubt: of each it is asked among the
-    open and the closed orders, twice where it knows none, before the session trades."""
+    """How long a venue whose REST side allows few requests takes to tell of every order in doubt: of each it is asked
+    among the open and the closed orders, twice where it knows none, before the session trades."""
     core = world.processes["orders"].core
-    if venue not in PACED or not isinstance(core, OrdersCore):
+    if not isinstance(core, OrdersCore):
         return 0
     asked = sum(core.books.needs_asking(order) for order in core.books.open_orders(venue))
-    return asked * REQUESTS_OF_ABSENCE * NS_PER_S
+    return _requests_take_ns(world, venue, asked * REQUESTS_OF_ABSENCE)
 
 
 def _agree_within_ns(world: World) -> int:
-    return AGREE_WITHIN_NS * (1 if PACED.isdisjoint(world.plan.venues) else PACED_TIMES)
+    asked_ns = (_requests_take_ns(world, venue, REQUESTS_OF_AGREEMENT) for venue in world.plan.venues)
+    return AGREE_WITHIN_NS + max(asked_ns, default=0)
+
+
+def _requests_take_ns(world: World, venue: str, count: int) -> int:
+    """How long so many requests take at the rate of the venue's REST side, 0 where that is no matter."""
+    calls_per_s = find_profile(world.config.venues[venue].dialect).rest_calls_per_s
+    return int(count / calls_per_s * NS_PER_S) if calls_per_s else 0
 
 
 def _few(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:

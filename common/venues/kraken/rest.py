@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from common.messages import Answer, Ask, RestOrder, Trade, cut
 from common.venues.ccxt_parts import MS_PER_S, CcxtRest, ccxt_client, ccxt_errors, growing_nonce
 from common.venues.credentials import HmacSecret
+from common.venues.kraken.venue import CALLS_AT_ONCE, CALLS_PER_S
 from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import (
@@ -33,10 +34,9 @@ from common.venues.rest import (
 BaseError: type[Exception] = ccxt_errors().BaseError
 
 UNKNOWN_ORDER = ("EOrder:Unknown order", "EOrder:Invalid order", "EQuery:Unknown order")
-CALLS_PER_S, CALLS_AT_ONCE = 1.0, 18.0
-"""What the tier Pro wins back, and a little less than it may have used up; CCXT counts 3 for a call that costs 1."""
-
 CCXT_COST = 3.0
+"""What CCXT counts for a call that costs 1."""
+
 TRADES_LIMIT = 1000
 MOST_PAGES = 200
 ORD_STATUS = {"pending": "A", "open": "0", "closed": "2", "canceled": "4", "expired": "C"}

@@ -7,6 +7,9 @@ from common.venues.venue import CredentialKind, Feature, VenueProfile
 VALID_NS = 5 * NS_PER_S
 """How far ahead ValidUntilTime(62) is: the venue wants 2 s to 60 s by its own clock, and ours may be another."""
 
+CALLS_PER_S, CALLS_AT_ONCE = 1.0, 18.0
+"""What the tier Pro wins back over REST, and a little less than it may have used up."""
+
 PROFILE = VenueProfile(
     title="Kraken Spot",
     dialect="common.venues.kraken.dialect:Kraken",
@@ -34,4 +37,5 @@ PROFILE = VenueProfile(
     book_sum="common.venues.kraken.dialect:book_sum",
     lists_instruments=True,
     lists_orders=50,
+    rest_calls_per_s=CALLS_PER_S,
 )

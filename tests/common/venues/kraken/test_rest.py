@@ -13,8 +13,8 @@ import pytest
 from common.messages import Ask, ExecutionReport, RestOrder, Trade
 from common.venues.ccxt_parts import Throttle
 from common.venues.credentials import HmacSecret, Password
-from common.venues.kraken.rest import CALLS_AT_ONCE, CALLS_PER_S, CCXT_COST, MOST_PAGES, KrakenRest, open_rest
-from common.venues.kraken.venue import PROFILE
+from common.venues.kraken.rest import CCXT_COST, MOST_PAGES, KrakenRest, open_rest
+from common.venues.kraken.venue import CALLS_AT_ONCE, CALLS_PER_S, PROFILE
 from common.venues.pace import Pace
 from common.venues.rest import RestSettings
 from tests.common.venues.both_sides import BothSides, Desk
