@@ -48,6 +48,7 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
         "stop": "" if stop_px is None else short(stop_px),
         "average": short(order.avg_px(books.unpriced_qty(order))) if order.cum_qty else "", "label": order.label,
         "text": order.text or ("" if order.reason == "none" else order.reason.sentence),
+        "list": f"{order.strategy}/{order.list_number}" if order.list_number else "",
         "sent_ms": order.sent_ns // NS_PER_MS, "lsn": order.touched_lsn, "id": order.leg.cl_ord_id,
         **units(books.known, order.account, order.symbol),
     }  # fmt: skip
@@ -56,6 +57,7 @@ def order_row(order: Order, books: Books) -> dict[str, Any]:
 ORDER_TITLES = (
     "sent_ms", "name", "status", "venue", "account", "symbol", "side", "type", "tif", "qty", "filled", "leaves",
     "unit", "price", "stop", "average", "quote", "label", "text", "id", "lsn",
+    "list",
 )  # fmt: skip
 """The columns of the blotter as CSV."""
 

@@ -99,7 +99,7 @@ export function orders(me) {
     { key: "venue", title: "Venue" }, { key: "symbol", title: "Symbol" }, { key: "side", title: "Side", kind: (r) => r.side },
     { key: "type", title: "Type", minor: true, cell: (r) => `${r.type} ${r.tif}` }, amount("qty", "Quantity"), amount("filled", "Filled"),
     { ...num("price", "Price"), cell: (r) => withUnit((r.price || "market") + (r.stop ? ` stop ${r.stop}` : ""), r.price ? r.quote : "") },
-    { ...amount("average", "Average", "quote"), minor: true }, { key: "label", title: "Label", minor: true }, { key: "text", title: "Why", minor: true },
+    { ...amount("average", "Average", "quote"), minor: true }, { key: "list", title: "List", minor: true }, { key: "label", title: "Label", minor: true }, { key: "text", title: "Why", minor: true },
   ], { key: (r) => r.name, open: (row) => story(row.name, me, row), sort: { key: "sent_ms", down: true }, empty: "no such order" });
   const only = () => {
     table.only = { open: (row) => row.open, closed: (row) => !row.open, all: () => true }[which.value];

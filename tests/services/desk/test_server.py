@@ -192,11 +192,13 @@ def test_the_blotter_and_the_trades_come_as_csv_without_a_formula(
         assert view is not None
         name, order = next(iter(view.books.orders.items()))
         order.label = "=1+1"
+        order.list_number = name[1]
         answer = await browser.ask("GET", "/api/orders.csv", cookie=cookie)
         assert answer.headers["Content-Disposition"] == 'attachment; filename="orders.csv"'
         assert answer.content_type == "text/csv"
         rows = {row["name"]: row for row in csv.DictReader(io.StringIO(await answer.text()))}
         row = rows[f"{name[0]}/{name[1]}"]
+        assert row["list"] == row["name"] and [each["list"] for each in rows.values()].count("") == len(rows) - 1
         assert row["label"] == "'=1+1" and row["qty"] == "0.01" and len(rows) == len(view.books.orders)
         trades = await browser.ask("GET", "/api/trades.csv?day=2026-09-21", cookie=cookie)
         assert "trades-2026-09-21.csv" in trades.headers["Content-Disposition"]
