@@ -75,8 +75,8 @@ class BridgeKills:
     """See the module."""
 
     def __init__(self, pair: BridgePair, folder: Path, seed: int, in_flight: int) -> None:
-        """`in_flight` is how many new orders are placed right before each kill, beside cancels and amendments: a few may
-        have an answer by then."""
+        """`in_flight` is how many new orders are placed right before each kill, beside cancels and amendments. A few
+        may have an answer by then."""
         self._pair = pair
         self._folder = folder
         self._random = random.Random(seed)

@@ -89,6 +89,7 @@ class Wire:
     job: Job | None = None
     call: HttpCall = NO_CALL
     sent_boot_ns: int = 0
+    heard_boot_ns: int = 0
     due_boot_ns: int | None = 0
     """When to connect again; None while connected or connecting."""
 
@@ -288,6 +289,14 @@ class VenueSide:
         for wire in list(self._wires.values()):
             if wire.job is not None and wire.sent_boot_ns + ANSWER_NS <= now.boot_ns:
                 self._end(wire, "no answer in time", now, close=True)
+                self._doubt_idle(wire.sent_boot_ns, now)
+
+    def _doubt_idle(self, asked_boot_ns: int, now: Instant) -> None:
+        """What was asked then has no answer. Where the path to the venue had broken, each idle connection that was not
+        heard since would swallow another request, an order or a cancel: they are opened anew."""
+        for wire in list(self._wires.values()):
+            if wire.http is not None and wire.job is None and wire.heard_boot_ns < asked_boot_ns:
+                self._end(wire, "another connection does not answer", now, close=True)
 
     def _run_errands(self, now: Instant) -> None:
         errands, self._desk.errands = self._desk.errands, []
@@ -763,6 +772,7 @@ class VenueSide:
             self._stream.connected(now, self.effects)
         elif number in self._wires:
             self._wires[number].http = HttpClient(self._host)
+            self._wires[number].heard_boot_ns = now.boot_ns
 
     def data(self, number: int, data: bytes, now: Instant) -> None:
         """Bytes of the venue."""
@@ -779,7 +789,7 @@ class VenueSide:
             return
         if answer is None or wire.job is None:
             return
-        job, wire.job = wire.job, None
+        job, wire.job, wire.heard_boot_ns = wire.job, None, now.boot_ns
         job.answered(self._backend.read(job.what, answer.status, answer.body, wire.call), now)
         if not answer.keeps:
             self._end(wire, "the venue keeps it no longer", now, close=True)

@@ -254,6 +254,12 @@ class Rig:
                 self.core.closed(number, "cut", self.now)
         self.pump()
 
+    def leave_half_open(self, target: str) -> None:
+        """The venue has lost the connections that the bridge has to it now, and what that writes vanishes."""
+        for number, (far_number, _) in list(self.fars.items()):
+            if self.targets[number] == target:
+                self._drop(number, far_number)
+
     def requests(self, path: str) -> list[bytes]:
         """What was sent to the venue over HTTP with this path."""
         return [data for target, data in self.written if target == "rest" and f"/{path}".encode() in data]

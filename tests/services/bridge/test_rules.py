@@ -33,6 +33,34 @@ def posts(rig: Rig, name: str) -> int:
     return sum(f'"clOrdId":"{name}"'.encode() in data and b"ordType" in data for data in rig.requests("trade/order "))
 
 
+# ---- connections that are half open
+
+
+def test_one_that_does_not_answer_has_the_idle_ones_opened_anew_so_that_no_other_order_is_lost(
+    rig: Rig, client: FixClient
+) -> None:
+    rig.pass_time(3)
+    rig.leave_half_open("rest")
+    assert words(client.order("a1")) == [("A", "A")]
+    rig.pass_time(6)
+    assert words(client.order("a2")) == [("A", "A"), ("0", "0")]
+    assert words(client.cancel("c2", "a2")) == [("4", "4")]
+
+
+def test_one_that_does_not_answer_leaves_those_alone_that_have_been_heard_since(rig: Rig, client: FixClient) -> None:
+    rig.pass_time(3)
+    rig.deaf = True
+    client.order("a1")
+    rig.pass_time(0.2)
+    rig.deaf = False
+    for n in range(2, 8):
+        client.order(f"a{n}")
+    numbers = set(rig.fars)
+    rig.pass_time(6)
+    kept = [number for number in numbers & set(rig.fars) if rig.targets[number] == "rest"]
+    assert len(kept) == 1, "the one that has answered all orders since"
+
+
 # ---- a lost answer is no verdict
 
 

@@ -182,7 +182,7 @@ def one_name_for_both_sides_of_a_trade(patch: pytest.MonkeyPatch) -> None:
 PLANTED = [
     (lost_answer_is_a_reject, 1),
     (pushes_are_merged, 1),
-    (new_order_is_sent_again, 0),
+    (new_order_is_sent_again, 1),
     (not_found_is_believed_at_once, 7),
 ]
 """Each bug, and a seed that finds it."""
