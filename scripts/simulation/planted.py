@@ -353,7 +353,7 @@ def _prove_always(original: Any, self: Any, begin: int, end: int, now: Any, *, i
 
 
 def _forget_doubt(original: Any, self: Any, record: Any, attempt: Any) -> None:
-    order = self.books.by_id.get(cl_ord_id_of(attempt))
+    order = self._books.by_id.get(cl_ord_id_of(attempt))
     if order is not None:
         order.in_doubt = order.legs[0].answered = False
     original(self, record, attempt)
