@@ -178,7 +178,7 @@ class OwnSide:
             outcome = self._outcomes.see_evidence(each.attempt, Evidence.REFUSED, each.deadline_ns, record.stamp_ns)
             is_expired = outcome is Outcome.EXPIRED
             reason, text = (Reason.EXPIRED, "") if is_expired else (refused.reason, refused.text)
-            if self._may_decide(record, name, each.attempt):
+            if self._may_decide(record, name, each.attempt, outcome.value):
                 self._remember(name, Remembered(each.identity, attempt, outcome.value, reason, text, record.lsn))
             self._told.changes.append(AttemptEnded(each.attempt, reason, None))
 
@@ -286,7 +286,7 @@ class OwnSide:
         """The command's outcome, unless a later attempt of it is known; a cancel's first answer stands."""
         name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
         is_answered = isinstance(command, CancelOrder) and self._is_answered(command)
-        if not is_answered and self._may_decide(record, name, command.attempt):
+        if not is_answered and self._may_decide(record, name, command.attempt, outcome):
             self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
 
     def _is_answered(self, cancel: CancelOrder) -> bool:
@@ -299,15 +299,20 @@ class OwnSide:
         order = self._books.orders.get((cancel.target_strategy, cancel.target_number))
         return order is not None and (order.wish_strategy, order.wish_number) == (cancel.strategy, cancel.number)
 
-    def _may_decide(self, record: Record, name: OrderName, attempt: Attempt) -> bool:
+    def _may_decide(self, record: Record, name: OrderName, attempt: Attempt, outcome: str) -> bool:
         """Whether the attempt is the latest that is known of the command, and not too late to be anything: once the
         wait after the restart is over, the name is the present life's to answer.
+
+        A word that comes after the deadline decides nothing of a command whose outcome may have left memory: an
+        emergency file tells again what the log has heard in time.
         """
         books = self._books
         if attempt.epoch < books.epoch and record.stamp_ns > books.epoch_ns + MAX_TIME_TO_LIVE_NS:
             return False
         known = books.names.get(*name)
-        return known is None or known.attempt < (attempt.epoch, attempt.counter)
+        if known is None:
+            return outcome != Outcome.EXPIRED.value or not books.names.may_be_forgotten(*name)
+        return known.attempt < (attempt.epoch, attempt.counter)
 
     def _remember(self, name: OrderName, outcome: Remembered) -> None:
         self._books.names.put_command(*name, outcome)

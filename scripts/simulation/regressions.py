@@ -408,4 +408,9 @@ REGRESSIONS = (
         " pending for ever. In the same run the checker told a trailing stop from a trailing take-profit order where"
         " nothing on the wire does.",
     ),
+    Regression(
+        Case(201, 1000, takeover=True), "one-outcome",
+        "An emergency file told the log a second time that an order was refused, when the first word had left memory:"
+        " the strategy was told that it had expired.",
+    ),
 )

@@ -8,7 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.messages import Ask, CancelAll, CancelOrder, CancelRequest, Kind, NewOrder, RestOrder
+from common.messages import (
+    Ask,
+    CancelAll,
+    CancelOrder,
+    CancelRequest,
+    Kind,
+    NewOrder,
+    RateRefused,
+    Reason,
+    Refused,
+    RefusedAttempt,
+    RestOrder,
+)
 from common.orders.books import Books, Bounds
 from common.orders.fold import FOLD_VERSION, Fold
 from common.orders.index import Index
@@ -109,6 +121,21 @@ def test_a_report_on_a_forgotten_order_leaves_its_instrument_and_side_to_it(
         ring.told("generic", msgspec.structs.replace(told, symbol=symbol, side=side, last_px=D(0)))
         assert ring.quantity == D(held), key
         assert (ring.core.books.discrepancies > before) == bool(side)
+
+
+def test_a_refusal_that_an_emergency_file_tells_again_changes_no_outcome_that_has_left_memory(ring: Filling) -> None:
+    command = ring.new(41)
+    refused = Refused("session@generic", Reason.JOURNAL_AWAY, "", "s", 41, command.attempt, command)
+    ring.record("session@generic", Kind.REFUSED, refused)
+    assert ring.outcomes()[-1] == (41, "refused")
+    for number in range(50, 60):
+        ring.filled(number)
+    told = ring.outcomes()
+    ring.pass_time(1100)
+    ring.record("session@generic", Kind.REFUSED, refused)
+    again = RefusedAttempt(41, command.attempt, command.deadline_ns, b"")
+    ring.record("risk", Kind.RATE_REFUSED, RateRefused("risk", Reason.STRATEGY_RATE, "", "s", (again,)))
+    assert ring.outcomes() == told
 
 
 def test_a_cancel_is_answered_once_though_its_answer_has_left_memory(ring: Filling) -> None:
