@@ -83,6 +83,7 @@ async function begin() {
   at("dialog").addEventListener("click", (event) => { if (event.target === at("dialog")) close(); });
   addEventListener("hashchange", open);
   addEventListener("keydown", pressed);
+  for (const button of at("top").querySelectorAll("button")) button.disabled = false;
   setInterval(drawHead, 1000);
   open();
 }

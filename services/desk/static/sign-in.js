@@ -14,6 +14,9 @@ document.getElementById("form").addEventListener("submit", (event) => {
   event.preventDefault();
   signIn({ name: document.getElementById("name").value, password: document.getElementById("password").value });
 });
+// Only now: without the handler the browser itself would send the form, which the policy blocks.
+document.querySelector("#form button").disabled = false;
+said.textContent = "";
 
 const token = location.hash.slice(1);
 if (token) {

@@ -79,11 +79,23 @@ class Tab:
         await self.see(f"document.querySelector({where!r})?.innerText.includes({text!r})")
 
     async def click(self, text: str, where: str = "body") -> None:
-        """Press the button with this text."""
-        buttons = f"[...document.querySelectorAll({where + ' button'!r})]"
+        """Press the button with this text, once it can be pressed."""
+        buttons = f"[...document.querySelectorAll({where + ' button:enabled'!r})]"
         found = f"{buttons}.find((each) => each.innerText.startsWith({text!r}))"
         await self.see(f"Boolean({found})")
         await self.run(f"{found}.click()")
+
+    async def press(self, key: str, code: int) -> None:
+        """Press and let go a key, where the page has its cursor."""
+        for kind in ("keyDown", "keyUp"):
+            await self.do("Input.dispatchKeyEvent", type=kind, key=key, text="\r", windowsVirtualKeyCode=code)
+
+    @asynccontextmanager
+    async def held(self, addresses: str) -> AsyncIterator[None]:
+        """As by a slow link: what is asked of these addresses comes only at the end of the context."""
+        await self.do("Fetch.enable", patterns=[{"urlPattern": addresses}])
+        yield
+        await self.do("Fetch.disable")
 
     async def type_into(self, label: str, text: str) -> None:
         """Put the text into the field of that label."""

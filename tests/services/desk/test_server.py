@@ -256,6 +256,13 @@ def test_every_answer_has_the_headers_and_no_page_has_code_in_it(config: Config)
             assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b", code.read_text()), code
 
 
+def test_no_button_can_be_pressed_before_the_script_that_acts_on_it_has_come() -> None:
+    """A KILL that nobody hears is worse than one that shows that it cannot be pressed yet."""
+    for page, count in (("sign-in.html", 1), ("index.html", 3)):
+        buttons = re.findall(r"<button[^>]*>", (STATIC / page).read_text("utf-8"))
+        assert len(buttons) == count and all(" disabled" in button for button in buttons), (page, buttons)
+
+
 def test_one_token_is_one_act_however_often_it_is_clicked() -> None:
     async def run() -> list[Any]:
         once, done = Once(), []
