@@ -5,8 +5,9 @@ The one home of what is no difference between the two:
 1. What a person has booked by hand has his price, and no fee: his orders' strategies are not compared at all.
 2. A fill whose price was never told counts as free, and is shown as unpriced: its strategy's money is not compared.
 3. Nor is money where a fuzz writes other prices into reports than the exchange trades at (`Truth.prices_are_odd`).
-4. Money may differ by less than ROUNDED: a price that AvgPx(6) alone told has eight decimals, and so has what a fill
-   of contracts is settled at.
+4. Money may differ by ROUNDED: a price that AvgPx(6) alone told has eight decimals. And by half of PROFIT_STEP each
+   time that contracts were settled: what a fill brings is rounded to that, and many fills of one quantity are all
+   rounded the same way.
 5. Where reports tell no fees, REST is asked for those of our own orders; what somebody else's have cost nobody asks,
    and the fees of nobody's part are not compared there.
 
@@ -19,34 +20,38 @@ from collections.abc import Set
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
-from common.contracts import Contract
+from common.contracts import PROFIT_STEP, Contract
 from common.exchange.settings import Instrument
 from common.venues.venue import Feature, VenueProfile
 
 ZERO: Final = Decimal(0)
 ROUNDED: Final = Decimal("0.000001")
-"""Money may differ by less: eight decimals, times all that a strategy trades in a run."""
+"""Money may differ by as much beside what was settled: eight decimals, times all that a strategy trades in a run."""
 
 
 class TrueMoney(NamedTuple):
     """What trades have brought and cost: the quantity held, money, and fees by asset. Money is in the quote asset; of
-    contracts in what they are settled in, the rest closed at the instrument's first price.
+    contracts in what they are settled in, the rest closed at the instrument's first price. `settlements` is how often
+    our books may have rounded what contracts brought.
     """
 
     quantity: Decimal
     cash: Decimal
     fees: dict[str, Decimal]
+    settlements: int = 0
 
     def plus(self, other: "TrueMoney") -> "TrueMoney":
         """Both together."""
         assets = self.fees.keys() | other.fees.keys()
         fees = {asset: self.fees.get(asset, ZERO) + other.fees.get(asset, ZERO) for asset in assets}
-        return TrueMoney(self.quantity + other.quantity, self.cash + other.cash, fees)
+        settlements = self.settlements + other.settlements
+        return TrueMoney(self.quantity + other.quantity, self.cash + other.cash, fees, settlements)
 
     def equals(self, other: "TrueMoney") -> bool:
         """Whether it is the same; a fee of 0 is none."""
         ours, theirs = ({a: paid for a, paid in each.fees.items() if paid} for each in (self, other))
-        return (self.quantity, ours) == (other.quantity, theirs) and abs(self.cash - other.cash) <= ROUNDED
+        rounded = ROUNDED + max(self.settlements, other.settlements) * PROFIT_STEP / 2
+        return (self.quantity, ours) == (other.quantity, theirs) and abs(self.cash - other.cash) <= rounded
 
 
 class Held(Protocol):

@@ -35,7 +35,7 @@ class TrueOrder:
 
     __slots__ = (
         "base_fees", "cause", "cl_ord_ids", "cum_qty", "fees", "inverse_value", "is_ours", "open", "ord_status",
-        "order_id", "order_qty", "price", "side", "symbol", "taken_back", "terms", "trades", "value",
+        "order_id", "order_qty", "price", "settlements", "side", "symbol", "taken_back", "terms", "trades", "value",
     )  # fmt: skip
 
     def __init__(self, order_id: int, terms: Terms) -> None:
@@ -68,6 +68,9 @@ class TrueOrder:
         """Why the exchange closed it without its being filled."""
 
         self.trades: dict[int, Decimal] = {}
+        self.settlements = 0
+        """How often our books settle its trades at most: each trade, and each correction of one, twice."""
+
         self.open = True
         self.is_ours = not terms.cl_ord_id.startswith(STRANGER)
 
@@ -202,6 +205,7 @@ class Truth:
         self.trades += 1
         self._count(order, -change.qty)
         order.cum_qty += change.qty
+        order.settlements += 2
         order.trades[change.trade_id] = change.qty
         base_fee = self._base_fee(order.symbol, order.side, fee)
         moved = change.qty - base_fee if order.side == BUY else -change.qty
@@ -228,7 +232,7 @@ class Truth:
             return TrueMoney(quantity - order.fees.get(base, ZERO), -value, dict(order.fees))
         contract, price = instrument.contract, instrument.start_price
         cash = closed_at(contract, price, quantity, value, sign * order.inverse_value)
-        return TrueMoney(quantity, cash, dict(order.fees))
+        return TrueMoney(quantity, cash, dict(order.fees), order.settlements)
 
     def instrument(self, symbol: str) -> Instrument | None:
         """The instrument as the exchange lists it, None where it lists none."""
@@ -264,6 +268,7 @@ class Truth:
         self._paid(order, change.more_fee)
         order.cum_qty += change.more_qty
         order.taken_back -= change.more_qty
+        order.settlements += 2
         order.trades[change.trade_id] = change.qty
 
     def _close(self, order: TrueOrder) -> None:
