@@ -28,12 +28,15 @@ has one, so that this is a stranger's, and its fills hold back no proof of what 
 
 
 def account_client(
-    name: str, settings: RestSettings, options: Mapping[str, object], clock: Clock, calls: tuple[float, float]
-) -> Any:
+    name: str, settings: RestSettings, options: Mapping[str, object], clock: Clock, calls: tuple[float, float],
+    apart: Mapping[str, tuple[float, float]] = {},  # noqa: B006 (read only)
+) -> Any:  # fmt: skip
     """A client of CCXT's class `name` for an account whose bridge asks the venue too. `calls` are how many requests a
-    second, and how many at once, whatever each weighs."""
-    pace = Pace(calls[0], calls[1])
-    return ccxt_client(name, settings, options, clock, pace=pace, cost_of=lambda cost: 1.0)
+    second, and how many at once, whatever each weighs; `apart` likewise of paths that the venue counts by themselves,
+    and that the bridge does not ask."""
+    client = ccxt_client(name, settings, options, clock, pace=Pace(*calls), cost_of=lambda cost: 1.0)
+    client.throttle.pace_apart(client, {path: Pace(*each) for path, each in apart.items()})
+    return client
 
 
 class OrderFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +111,9 @@ class BridgedRest(CcxtRest[ApiT]):
         super().__init__(venue, api)
         self._questions["cancel"] = self._cancel
         self._questions["ticker"] = self._ticker
+        self._cancelled_at_once = set[str]()
+        """Symbols of which everything was cancelled with one request, and no list has said since that nothing is left.
+        """
 
     # ---- what each venue has of its own
 
@@ -126,6 +132,10 @@ class BridgedRest(CcxtRest[ApiT]):
 
     @abstractmethod
     def _send_cancel(self, symbol: str, order_id: str) -> object: ...
+
+    def _cancel_at_once(self, symbol: str) -> bool:
+        """Cancel everything of a symbol with one request; False where the venue has none for it."""
+        return False
 
     @abstractmethod
     def _balance_rows(self) -> Iterable[Row]: ...
@@ -173,10 +183,24 @@ class BridgedRest(CcxtRest[ApiT]):
         return "no such order" if row is None else self._rest_order(row)
 
     def _open_orders(self, ask: Ask) -> Answer:
-        return Answer(self._venue, ask, False, orders=tuple(map(self._rest_order, self._open_rows(ask.symbol))))
+        orders = tuple(map(self._rest_order, self._open_rows(ask.symbol)))
+        told_of = {ask.symbol} if ask.symbol else self._cancelled_at_once
+        self._cancelled_at_once = self._cancelled_at_once - (told_of - {order.symbol for order in orders})
+        return Answer(self._venue, ask, False, orders=orders)
 
     def _cancel_all(self, ask: Ask) -> Answer:
-        """One by one, so that it is known how many they were."""
+        """With one request: the kill switch is not to wait for the pace as often as there are orders. What that has
+        left, or where it has failed, they go one by one, and alone then it is told how many that were."""
+        symbol = ask.symbol
+        if symbol and symbol not in self._cancelled_at_once:
+            try:
+                is_asked = self._cancel_at_once(symbol)
+            except BaseError:
+                self._cancelled_at_once.add(symbol)
+                raise
+            if is_asked:
+                self._cancelled_at_once.add(symbol)
+                return Answer(self._venue, ask, False)
         cancelled = sum(self._cancelled(order.symbol, order.order_id) for order in self._open_orders(ask).orders)
         return Answer(self._venue, ask, False, cancelled=cancelled)
 

@@ -133,12 +133,25 @@ class Throttle:
     def __init__(self, clock: Clock, pace: Pace, cost_of: Callable[[float], float]) -> None:
         """`cost_of` is what a request takes of the pace by its cost in CCXT."""
         self.clock = clock
-        self._pace = pace
+        self._pace = self._due = pace
         self._cost_of = cost_of
+
+    def pace_apart(self, exchange: Any, apart: Mapping[str, Pace]) -> None:
+        """Have requests of the client `exchange` to these paths wait for a pace of their own, as the venue counts them.
+
+        Which path a request goes to CCXT tells where it asks for its cost alone, right before it waits.
+        """
+        cost_in_ccxt = exchange.calculate_rate_limiter_cost
+
+        def cost(api: object, method: str, path: str, *more: object) -> object:
+            self._due = apart.get(path, self._pace)
+            return cost_in_ccxt(api, method, path, *more)
+
+        exchange.calculate_rate_limiter_cost = cost
 
     def __call__(self, cost: float | None = None) -> None:
         """See the class."""
-        wait_for(self.clock, self._pace, None if cost is None else self._cost_of(cost))
+        wait_for(self.clock, self._due, None if cost is None else self._cost_of(cost))
 
 
 class CcxtRest(Protocol[ApiT]):

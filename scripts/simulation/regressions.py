@@ -418,4 +418,10 @@ REGRESSIONS = (
         "The checker: what 266 fills of contracts brought was rounded to eight decimals each, nearly always the same"
         " way, and came to more than it allowed for all of them together. It allows for each.",
     ),
+    Regression(
+        Case(316, 2000, bridge="bitget"), "kill-empties",
+        "With a session dead its account cancelled one order after the other, at the pace of all its questions: two in"
+        " a second. It cancels all of a symbol with one request, which waits for none of them. And the kill was not"
+        " told to the bridge, as `fixring kill` does.",
+    ),
 )

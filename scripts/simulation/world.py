@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 
 from common.actor.core import Call, Connect, Note, Publish, ReadLog, Send, Write
+from common.actor.kill_switch import actors_to_kill
 from common.config import Config
 from common.exit_status import ExitStatus
 from common.instant import NS_PER_MS, NS_PER_S
@@ -428,10 +429,10 @@ class World:
         return self._token
 
     def pull_kill_switch(self, *, risk_too: bool) -> None:
-        """As `fixring kill`: straight to every session and account, and to risk if it answers."""
+        """As `fixring kill`: straight to every session, account and bridge, and to risk if it answers."""
+        told = actors_to_kill(self.config.accounts.values(), with_risk=risk_too)
         for name, process in self.processes.items():
-            told = name.startswith(("session@", "account@")) or (name == "risk" and risk_too)
-            if told and process.alive:
+            if name in told and process.alive:
                 self.ask(name, "kill")
                 self.latched.add(name)
 
@@ -487,7 +488,7 @@ class World:
             return
         self._insisted_ns = self.scheduler.now_ns
         for name, process in self.processes.items():
-            if process.core is None or not name.startswith(("session@", "account@", "risk", "orders")):
+            if process.core is None or not name.startswith(("session@", "account@", "bridge@", "risk", "orders")):
                 continue
             status = process.core.status(process.clock.read())
             self.skip_left_out(name, status)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scripts.simulation.bridged import VENUES
+from common.instant import NS_PER_S
+from scripts.simulation.bridged import OPEN_NS, VENUES, BridgedWorld
 from scripts.simulation.disk import DiskFiles
 from scripts.simulation.run import Case, run
 
@@ -27,3 +28,14 @@ def test_a_bridge_whose_log_is_not_synced_is_found(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(DiskFiles, "sync", lazy)
     violation = run(Case(1, STEPS, bridge="okx")).violation
     assert violation is not None and violation.invariant == "bridge-remembers"
+
+
+def test_the_kill_switch_is_told_to_the_bridge_too() -> None:
+    world = BridgedWorld(1, "bitget")
+    world.start()
+    world.run_for(OPEN_NS)
+    world.pull_kill_switch(risk_too=True)
+    world.run_for(NS_PER_S)
+    for name in ("session@bitget", "account@bitget", world.bridge):
+        core = world.processes[name].core
+        assert core is not None and core.status(world.processes[name].clock.read())["latched"], name

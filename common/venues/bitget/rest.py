@@ -33,7 +33,7 @@ from common.venues.bitget.backend import (
     part_of,
     rows_of,
 )
-from common.venues.bridged_rest import BridgedRest, FillFields, OrderFields, Paging, Row, account_client
+from common.venues.bridged_rest import BaseError, BridgedRest, FillFields, OrderFields, Paging, Row, account_client
 from common.venues.ccxt_parts import at_host, ccxt_client, http_signer, passphrase_options
 from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.rest import BadAnswer, RestSettings, decimal_field, ms_to_ns, name_field, spans
@@ -47,6 +47,12 @@ LONGEST_BILLS_MS, KEPT_BILLS_MS = 29 * 86_400_000, 90 * 86_400_000
 CALLS = (2.0, 4.0)
 """The account's fifth of the least of the limits that it meets, 10 in a second; the bridge has the rest."""
 
+ALL_OF_SPOT, ALL_OF_FUTURES = "v2/spot/trade/cancel-symbol-order", "v2/mix/order/batch-cancel-orders"
+AT_ONCE = {ALL_OF_SPOT: (2.0, 3.0), ALL_OF_FUTURES: (4.0, 6.0)}
+"""Of each kind of request the venue has a limit, of these 5 and 10 in a second. The bridge makes none of them."""
+
+NOTHING_OPEN = frozenset({"22001"})
+
 
 class Api(Protocol):
     """The endpoints that are used, under CCXT's names for them."""
@@ -59,6 +65,7 @@ class Api(Protocol):
     def privateSpotGetV2SpotTradeFills(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateSpotGetV2SpotAccountAssets(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateSpotPostV2SpotTradeCancelOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateSpotPostV2SpotTradeCancelSymbolOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixOrderDetail(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixOrderOrdersPending(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixOrderFills(self, params: Row = ...) -> Row: ...  # noqa: N802
@@ -66,12 +73,13 @@ class Api(Protocol):
     def privateMixGetV2MixAccountBill(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixGetV2MixPositionAllPosition(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateMixPostV2MixOrderCancelOrder(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateMixPostV2MixOrderBatchCancelOrders(self, params: Row = ...) -> Row: ...  # noqa: N802
 
 
 def open_rest(settings: RestSettings) -> "BitgetRest":
     """The REST side that speaks to `settings.url` alone. Raises ValueError where the credentials are of no use."""
     options = _options(settings.credentials)
-    api = account_client("bitget", at_host(settings), options, time, CALLS)
+    api = account_client("bitget", at_host(settings), options, time, CALLS, AT_ONCE)
     return BitgetRest(settings.venue, api, trades_contracts=has_contracts(settings.symbols))
 
 
@@ -158,6 +166,20 @@ class BitgetRest(BridgedRest[Api]):
         if part is FUTURES:
             return self.api.privateMixPostV2MixOrderCancelOrder(asked)
         return self.api.privateSpotPostV2SpotTradeCancelOrder(asked)
+
+    def _cancel_at_once(self, symbol: str) -> bool:
+        """It is taken, and carried out later on."""
+        part = part_of(symbol)
+        asked = {"symbol": part.name_of(symbol), **part.asked}
+        try:
+            if part is FUTURES:
+                self.api.privateMixPostV2MixOrderBatchCancelOrders(asked)
+            else:
+                self.api.privateSpotPostV2SpotTradeCancelSymbolOrder(asked)
+        except BaseError as error:
+            if not self._says(error, NOTHING_OPEN):
+                raise
+        return True
 
     # ---- trades
 

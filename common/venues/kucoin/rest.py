@@ -33,6 +33,7 @@ class Api(Protocol):
     def privateGetHfFills(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateGetAccounts(self, params: Row = ...) -> Row: ...  # noqa: N802
     def privateDeleteHfOrdersOrderId(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def privateDeleteHfOrders(self, params: Row = ...) -> Row: ...  # noqa: N802
 
 
 def open_rest(settings: RestSettings) -> "KucoinSpotRest":
@@ -84,6 +85,10 @@ class KucoinSpotRest(KucoinRest[Api]):
 
     def _send_cancel(self, symbol: str, order_id: str) -> object:
         return self.api.privateDeleteHfOrdersOrderId({"symbol": symbol, "orderId": order_id})
+
+    def _cancel_at_once(self, symbol: str) -> bool:
+        self.api.privateDeleteHfOrders({"symbol": symbol})
+        return True
 
     def _fill_rows(self, ask: Ask, venue_ns: int, is_past: Callable[[Row], bool]) -> Iterator[Row]:
         """Of one order all; else one span of time after another, from the time that is asked for, or the last one."""

@@ -19,7 +19,7 @@ from common.venues.rest import RestSettings, decimal_field, name_field
 
 CALLS = (2.6, 16.0)
 """The account's fifth of the pool, a weight of 2,000 in 30 s of which a question takes 5 at most; the bridge has the
-rest."""
+rest. What cancels all of a symbol takes 10, and is rare."""
 
 SETTLED_IN = "USDT"
 """The one asset that what is traded here is settled in."""
@@ -41,6 +41,7 @@ class Api(Protocol):
     def futuresPrivateGetAccountOverview(self, params: Row = ...) -> Row: ...  # noqa: N802
     def futuresPrivateGetPositions(self, params: Row = ...) -> Row: ...  # noqa: N802
     def futuresPrivateDeleteOrdersOrderId(self, params: Row = ...) -> Row: ...  # noqa: N802
+    def futuresPrivateDeleteOrders(self, params: Row = ...) -> Row: ...  # noqa: N802
 
 
 def open_rest(settings: RestSettings) -> "KucoinFuturesRest":
@@ -66,7 +67,7 @@ def _options(credentials: Credentials) -> dict[str, object]:
 
 
 class KucoinFuturesRest(KucoinRest[Api]):
-    """KuCoin Futures' answers. There is nothing that cancels all of a symbol's and says how many those were."""
+    """KuCoin Futures' answers."""
 
     ORDER = OrderFields(
         symbol="symbol", order_id="id", cl_ord_id="clientOid", order_qty="size", price="price", cum_qty="dealSize",
@@ -98,6 +99,10 @@ class KucoinFuturesRest(KucoinRest[Api]):
 
     def _send_cancel(self, symbol: str, order_id: str) -> object:
         return self.api.futuresPrivateDeleteOrdersOrderId({"orderId": order_id})
+
+    def _cancel_at_once(self, symbol: str) -> bool:
+        self.api.futuresPrivateDeleteOrders({"symbol": symbol})
+        return True
 
     def _fill_rows(self, ask: Ask, venue_ns: int, is_past: Callable[[Row], bool]) -> Iterator[Row]:
         """What is recent, which is told at once, and all, which may be told late: of one order; else one span of time

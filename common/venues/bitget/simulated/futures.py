@@ -281,6 +281,8 @@ class BitgetFuturesApi:
     def _cancel_batch(self, account: str, p: Parameters, now: Instant) -> object:
         """All of a contract's, or of the product's."""
         orders = [o for each in self._wanted(p) for o in self._venue.engine.cancel_all(account, each, now)]
+        if not orders:
+            raise refused("22001", "No order to cancel")
         return {"successList": [names_of(order) for order in orders], "failureList": []}
 
     def _modify(self, account: str, p: Parameters, now: Instant) -> object:

@@ -24,6 +24,7 @@ class Account:
         self.world = world
         url = f"http://127.0.0.1:{served.port('rest')}/api"
         rest: Any = find_rest("bitget")(RestSettings("x", url, KEYS, 5000, symbols=CONTRACT_SETTINGS.symbols))
+        self.throttle = rest.api.throttle
         rest.api.throttle = lambda cost=None: None
         self.rest = rest
 
@@ -79,6 +80,36 @@ def test_an_order_for_contracts_is_told_by_either_name_and_its_absence_by_a_code
     assert cancelled == [1, 0]
     told = account.ask("order", cl_ord_id="a1").order
     assert told is not None and told.ord_status == "4"
+
+
+def test_the_kill_switch_waits_for_no_pace_that_questions_have_used_up(account: Account) -> None:
+    """Of each kind of request the venue has a limit of its own: to cancel all of a symbol is not asked for by others.
+    """
+    now_s = [1000.0]
+
+    class Clock:
+        CLOCK_BOOTTIME = 0
+
+        def clock_gettime(self, clk_id: int, /) -> float:
+            return now_s[0]
+
+        def sleep(self, seconds: float, /) -> None:
+            now_s[0] += seconds
+
+    account.throttle.clock = Clock()
+    account.rest.api.throttle = account.throttle
+    for number in range(20):
+        account.order(f"a{number}", BUY, "0.01", "60000")
+        account.order(f"s{number}", BUY, "0.01", "60000", SYMBOL)
+    for _ in range(10):
+        account.ask("time")
+    asked_s = now_s[0]
+    assert asked_s - 1000 > 2, "the pace is used up"
+    for symbol in (PERPETUAL, SYMBOL):
+        account.ask("cancel_all", symbol=symbol)
+    assert now_s[0] == asked_s and not account.world.core.venue.state.open_orders("desk", PERPETUAL)
+    assert account.ask("open_orders", symbol="").orders == () and now_s[0] > asked_s
+    account.ask("cancel_all")
 
 
 def test_fills_of_contracts_come_the_oldest_first_over_pages(account: Account) -> None:
