@@ -1000,11 +1000,6 @@ class CredentialsConfig(Section, frozen=True, kw_only=True):
         """The kind's files, each key with its path."""
         return {name: getattr(self, name) for name in CREDENTIAL_FILES[self.kind]}
 
-    @property
-    def is_key_pair(self) -> bool:
-        """Whether the venue checks signatures against the public half of a private key."""
-        return "private_key_file" in CREDENTIAL_FILES[self.kind]
-
 
 class InstrumentConfig(Section, frozen=True, kw_only=True):
     """What may be traded in one symbol, as the venue states it.
@@ -1410,10 +1405,6 @@ class Paths:
     def server_key(self, venue: str) -> Path:
         """The private key (PEM) of `server_certificate`."""
         return self.keys / venue / "server.key"
-
-    def public_key(self, account: str) -> Path:
-        """The public half (PEM) of a simulated account's key pair: what its exchange checks signatures against."""
-        return self.keys / account / "public_key.pem"
 
 
 class Kind(StrEnum):

@@ -46,7 +46,6 @@ def _files(config: Config, name: str, venue: VenueConfig) -> list[Path]:
     for account in accounts_of(venue):
         if account.credentials is not None:
             files += [paths.resolve(path) for path in account.credentials.files.values()]
-            files += [paths.public_key(account.name)] if account.credentials.is_key_pair else []
     return files
 
 

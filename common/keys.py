@@ -61,12 +61,9 @@ def make_credentials(config: Config, account: ConfiguredAccount) -> list[str]:
             continue
         if key == "private_key_file":
             write_secret(path, _private_pem(_new_key(credentials.kind)))
-            config.paths.public_key(name).unlink(missing_ok=True)
         else:
             write_secret(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
         made.append(f"{WORDS[key]} of {name}: {path}")
-    if credentials.is_key_pair:
-        _make_public_key(config.paths.resolve(credentials.private_key_file), config.paths.public_key(name))
     return made
 
 
@@ -74,15 +71,6 @@ def _new_key(kind: CredentialKind) -> PrivateKey:
     if kind is CredentialKind.RSA:
         return rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
     return ed25519.Ed25519PrivateKey.generate()
-
-
-def _make_public_key(private_key: Path, public_key: Path) -> None:
-    """Write the public half of a private key, where it is not there."""
-    if public_key.is_file():
-        return
-    key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_secret(public_key, pem)
 
 
 # ---- the private CA and the exchanges' certificates ----

@@ -2,11 +2,11 @@
 
 import sys
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, server_tls, shell_for
@@ -44,10 +44,10 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
     """What the account's credentials are checked with. Raises ConfigError."""
     its = called(account)
     match read_credentials(account.credentials, config):
-        case Ed25519Key(api_key=api_key) | RsaKey(api_key=api_key):
-            return (Key(api_key=api_key, account=its, public_key=_public_key(config.paths.public_key(account.name))),)
-        case Ed25519Account(api_key=api_key, account=account_id):
-            public_key = _public_key(config.paths.public_key(account.name))
+        case Ed25519Key(api_key=api_key, private_key_pem=pem) | RsaKey(api_key=api_key, private_key_pem=pem):
+            return (Key(api_key=api_key, account=its, public_key=_public_half(pem, account)),)
+        case Ed25519Account(api_key=api_key, private_key_pem=pem, account=account_id):
+            public_key = _public_half(pem, account)
             return (Key(api_key=api_key, account=its, public_key=public_key, account_id=account_id),)
         case HmacAccount(api_key=api_key, secret=secret, account=account_id):
             return (Key(api_key=api_key, account=its, secret=secret, account_id=account_id),)
@@ -65,13 +65,18 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
     return ()
 
 
-def _public_key(file: Path) -> bytes:
+def _public_half(private_key_pem: bytes, account: ConfiguredAccount) -> bytes:
+    """What signatures are checked against. Raises ConfigError."""
+    # No file keeps it: beside a new private key it would still be the old one's.
     try:
-        pem = file.read_bytes()
-        public = load_pem_public_key(pem)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}; the first start of the stack makes it") from error
-    return public.public_bytes_raw() if isinstance(public, Ed25519PublicKey) else pem
+        public = load_pem_private_key(private_key_pem, password=None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigError(
+            f"the private key of {account.name} is of no use: {error}; docs/venues.md says what its file holds"
+        ) from error
+    if isinstance(public, Ed25519PublicKey):
+        return public.public_bytes_raw()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def build(name: str, config: Config) -> Shell:

@@ -311,7 +311,7 @@ def test_only_what_a_desk_trades_is_an_instrument(folder: Path) -> None:
 def test_each_kind_of_credentials_has_its_own_files(folder: Path, kind: CredentialKind) -> None:
     files = {name: f"keys/{name}" for name in CREDENTIAL_FILES[kind]}
     section = CredentialsConfig(kind=kind, **files)
-    assert section.files == files and section.is_key_pair is ("private_key_file" in files)
+    assert section.files == files
     for name in files:
         with pytest.raises(ValueError, match=f'kind = "{kind}" needs `{name}`'):
             CredentialsConfig(kind=kind, **{**files, name: ""})

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import structs
 
 from common.config import CHECKOUT, Config, ConfigError, CredentialsConfig, load
@@ -53,20 +51,6 @@ def test_an_open_folder_is_closed(config: Config) -> None:
     config.paths.keys.mkdir(parents=True, mode=0o755)
     prepare(config, NOW)
     assert stat.S_IMODE(config.paths.keys.stat().st_mode) == 0o700
-
-
-def test_the_public_key_belongs_to_the_private_one_and_comes_back_when_lost(config: Config) -> None:
-    prepare(config, NOW)
-    public_file = config.paths.public_key("binance")
-    before = public_file.read_bytes()
-    public_file.unlink()
-    prepare(config, NOW)
-    assert public_file.read_bytes() == before
-    private = serialization.load_pem_private_key((config.paths.keys / "binance/private_key.pem").read_bytes(), None)
-    public = serialization.load_pem_public_key(before)
-    assert isinstance(private, Ed25519PrivateKey)
-    assert isinstance(public, Ed25519PublicKey)
-    public.verify(private.sign(b"A"), b"A")
 
 
 def test_a_client_that_verifies_everything_accepts_the_certificate(config: Config) -> None:
@@ -152,7 +136,6 @@ def test_each_kind_of_credentials_is_made_once_and_can_be_read(tmp_path: Path, k
     assert repr(credentials) == f"{KINDS[kind].__name__}(...)"
     values = [getattr(credentials, name) for name in credentials.__struct_fields__]
     assert all(values) and len(set(values)) == len(values)
-    assert config.paths.public_key("acme").is_file() is section.is_key_pair
     config.paths.resolve(next(iter(section.files.values()))).unlink()
     with pytest.raises(ConfigError, match="cannot be read"):
         read_credentials(venue.credentials, config)

@@ -4,6 +4,8 @@ import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common.config import Config, ConfigError, load
 from common.first_start import prepare
@@ -32,7 +34,11 @@ def test_what_is_no_simulated_venue_is_refused(config: Config) -> None:
         exchange_settings("nasdaq", config)
 
 
-def test_missing_keys_are_named(config: Config) -> None:
-    config.paths.public_key("binance").unlink()
-    with pytest.raises(ConfigError, match="first start"):
+def test_a_new_private_key_is_the_one_that_the_exchange_checks_by_and_one_of_no_use_is_named(config: Config) -> None:
+    file = config.paths.keys / "binance/private_key.pem"
+    key = Ed25519PrivateKey.generate()
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert exchange_settings("binance", config).keys[0].public_key == key.public_key().public_bytes_raw()
+    file.write_bytes(b"no key")
+    with pytest.raises(ConfigError, match=r"the private key of binance is of no use: .*docs/venues.md"):
         exchange_settings("binance", config)
