@@ -414,6 +414,17 @@ def test_25_open_orders_for_contracts_are_in_two_lists(contracts: Rig) -> None:
         assert sorted(seen) == ["a1", "a2"]
 
 
+def test_26_one_request_cancels_all_of_a_symbol_and_is_refused_where_that_is_nothing(contracts: Rig) -> None:
+    raw, client = Raw(contracts), FixClient(contracts)
+    for name in ("a1", "a2"):
+        client.order(name, qty="0.2")
+    of_contracts, of_spot = "v2/mix/order/batch-cancel-orders", "v2/spot/trade/cancel-symbol-order"
+    done = signed(raw, "POST", of_contracts, {**OF_FUTURES, "symbol": "BTCUSDT"})["data"]["successList"]
+    assert sorted(row["clientOid"] for row in done) == ["a1", "a2"]
+    assert signed(raw, "POST", of_contracts, {**OF_FUTURES, "symbol": "BTCUSDT"})["code"] == "22001"
+    assert signed(raw, "POST", of_spot, {"symbol": "BTCUSDT"})["code"] == "00000", "nor does it say what it cancels"
+
+
 def test_a_kill_takes_what_was_placed_by_hand_and_has_a_fill(contracts: Rig) -> None:
     venue = contracts.world.core.venue
     terms = Terms("desk", "desk", "byhand", PERPETUAL, "1", LIMIT, D(1), D(60_000))
