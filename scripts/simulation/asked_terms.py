@@ -75,9 +75,10 @@ class AskedTerms:
         # Which way a stop waits is the market's to say there, and that moved on between risk's look and the venue's.
         by_market = find_profile(self._config.venues[venue].dialect).stops_by_market
         true = _compared_true(order, by_market=by_market)
-        if true not in [_compared(terms, by_market=by_market) for terms in asked]:
+        fitting = [terms for terms in asked if _compared(terms, by_market=by_market) == true]
+        if not fitting:
             raise Violation("terms-as-asked", f"{name} is {order.terms} at {venue}, and asked was {asked}")
-        if _takes_profit(order.terms) not in [_takes_profit(terms) for terms in asked]:
+        if not all(_takes_profit(terms) == _takes_profit(order.terms) for terms in fitting):
             self.taken_otherwise.add(name)
 
     def _check_bounds(self, venue: str, order: TrueOrder) -> None:

@@ -20,7 +20,7 @@ from common.venues.rest import RestSettings
 from scripts.simulation import actors, adversary, quiet, setting
 from scripts.simulation.invariants import Violation
 from scripts.simulation.keys import credentials_of
-from scripts.simulation.plan import VERSION, Plan
+from scripts.simulation.plan import APART_VERSION, Plan
 from scripts.simulation.process import Process
 from scripts.simulation.world import World
 from services.bridge.__main__ import bridge_settings
@@ -52,7 +52,7 @@ class BridgedWorld(World):
         self.archive = MemoryArchive()
         self.strikes: Counter[str] = Counter()
         self.venue = venue
-        super().__init__(Plan(seed, 0, (), 2, 30 * NS_PER_MS, VERSION, False, frozenset(), (venue,)), traced=traced)
+        super().__init__(Plan(seed, 0, (), 2, 30 * NS_PER_MS, APART_VERSION, False, frozenset(), (venue,)), traced=traced)
 
     @property
     def bridge(self) -> str:

@@ -224,7 +224,7 @@ SINCE_THIRD: dict[str, FaultKind] = {
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 8
+VERSION = 9
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
 Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
 orders, market orders for an amount of the quote asset, and orders that are good till a date; the seventh draws which
@@ -233,8 +233,8 @@ of fault more, and strategies that are watched over. In the ninth strategies sen
 and pegged orders to the venues that have them, and it has a kind of fault more, which triggers these.
 """
 
-NEWEST = 9
-"""The last version that can be drawn."""
+APART_VERSION = 8
+"""Of the plans of stacks behind a bridge, and on two hosts: what their seeds show was counted in these."""
 
 PLANTED_VERSION = 3
 """Of the plans in which most planted bugs are looked for: how many seeds that takes was counted in these."""

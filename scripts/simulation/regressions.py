@@ -424,4 +424,13 @@ REGRESSIONS = (
         " a second. It cancels all of a symbol with one request, which waits for none of them. And the kill was not"
         " told to the bridge, as `fixring kill` does.",
     ),
+    Regression(
+        Case(26527, 2000, version=9), "left-is-left",
+        "The checker's: of two bodies under one number, one a stop order and one that takes profit, Bybit had taken the"
+        " first for the other, and it was cancelled in nobody's name.",
+    ),
+    Regression(
+        Case(26327, 2000, version=9), "alive-again",
+        "The harness's: a dead connection was noticed when it had counted already what Kraken had to be asked about.",
+    ),
 )

@@ -26,7 +26,7 @@ from scripts.simulation.copy_view import CopyView
 from scripts.simulation.disk import Disk, Fault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import TcpEnd, TcpStream
-from scripts.simulation.plan import DESK, PROBE, TWIN, VERSION, Plan
+from scripts.simulation.plan import DESK, PROBE, TWIN, APART_VERSION, Plan
 from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.servers import HostStream, Servers
 from scripts.simulation.site import Site
@@ -107,7 +107,7 @@ class TakeoverWorld(World):
         if Random(f"without a window {seed}").random() < WITHOUT_WINDOW_SHARE:
             venues = WITHOUT_WINDOW
         pause_ns = self.dice.choice((20, 60)) * NS_PER_MS
-        plan = Plan(seed, 0, (), 2, pause_ns, VERSION, False, frozenset(), venues)
+        plan = Plan(seed, 0, (), 2, pause_ns, APART_VERSION, False, frozenset(), venues)
         self.copy = CopyView()
         self.shared = Shared(self.copy, waits=self.mode is ReplicationMode.QUORUM)
         self.journal_id = ""

@@ -37,3 +37,15 @@ def test_one_that_follows_from_a_price_on_waits_for_the_side_that_was_asked_for(
     _asked(stop_px=AT).check_accepted("binance", _there(stop_px=AT), ("alpha", 1))
     with pytest.raises(Violation, match="terms-as-asked"):
         _asked(stop_px=AT).check_accepted("binance", _there(stop_px=AT, take_profit=True), ("alpha", 1))
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_what_was_asked_for_both_ways_under_one_number_may_have_been_taken_otherwise(others: bool) -> None:
+    """Where the market says which way a stop waits; seed 26527 of the ninth version."""
+    view = AskedTerms(config_of(("bybit",)))
+    for takes_profit in (True, False)[: 1 + others]:
+        terms = Terms("2", "3", QTY, stop_px=AT, take_profit=takes_profit)
+        view.asked_by_anybody(NewOrderRequest(1, 1, "bybit", "BTCUSDT", terms))
+    there = TrueOrder(7, TrueTerms("desk", "", "n", "BTCUSDT", "2", "3", QTY, None, stop_px=AT, take_profit=True))
+    view.check_accepted("bybit", there, ("alpha", 1))
+    assert view.taken_otherwise == ({("alpha", 1)} if others else set())
