@@ -52,7 +52,8 @@ class BridgedWorld(World):
         self.archive = MemoryArchive()
         self.strikes: Counter[str] = Counter()
         self.venue = venue
-        super().__init__(Plan(seed, 0, (), 2, 30 * NS_PER_MS, APART_VERSION, False, frozenset(), (venue,)), traced=traced)
+        plan = Plan(seed, 0, (), 2, 30 * NS_PER_MS, APART_VERSION, False, frozenset(), (venue,))
+        super().__init__(plan, traced=traced)
 
     @property
     def bridge(self) -> str:

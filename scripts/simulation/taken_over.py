@@ -26,7 +26,7 @@ from scripts.simulation.copy_view import CopyView
 from scripts.simulation.disk import Disk, Fault
 from scripts.simulation.invariants import Violation
 from scripts.simulation.network import TcpEnd, TcpStream
-from scripts.simulation.plan import DESK, PROBE, TWIN, APART_VERSION, Plan
+from scripts.simulation.plan import APART_VERSION, DESK, PROBE, TWIN, Plan
 from scripts.simulation.process import Binding, Process, Wire
 from scripts.simulation.servers import HostStream, Servers
 from scripts.simulation.site import Site
