@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from common.actor.control import NoAnswer, NotRunning
 from common.config import CHECKOUT, SERVED_VENUES, CredentialsConfig, load
 from common.first_start import prepare
@@ -27,6 +29,7 @@ PATIENCE_S = 60.0
 Contents = dict[Path, bytes]
 
 
+@pytest.mark.torture
 def test_a_key_is_rotated_without_a_restart_of_the_stack(short_folder: Path) -> None:
     """A key pair and a secret at once: to a new key, and back to the old one, which the venue refuses by now."""
     with PrivateStack(short_folder, QUIET) as stack:
