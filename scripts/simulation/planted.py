@@ -917,7 +917,7 @@ BUGS: dict[str, Bug] = {
     ),
     "dead-with-its-host": Bug(
         "What the former host's connection carried is over before the venue has let the other host log on.",
-        takeovers.ANY_END_COUNTS, 60, takeover=True,
+        takeovers.ANY_END_COUNTS, 150, takeover=True,
     ),
     "lost-is-not-missed": Bug(
         "A client does not miss what a connection that ended had carried.",

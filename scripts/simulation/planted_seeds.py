@@ -28,7 +28,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "configuration-is-all": 5,
     "confirm-at-once": 1,
     "count-fills-again": 0,
-    "dead-with-its-host": 19,
+    "dead-with-its-host": 133,
     "delete-what-is-gap-filled": 83,
     "done-for-day-is-over": 1,
     "drop-on-replay": 0,
