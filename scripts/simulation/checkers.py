@@ -229,7 +229,10 @@ class Checkers:
                 self._fold_command(record, payload)
             case Withdrawn():
                 number = (payload.session, payload.generation, payload.msg_seq_num)
-                self._withdrawn[number] = Ended(self._learned, record.lsn, payload.emergency)
+                former = self._withdrawn.get(number)
+                if payload.emergency or former is None or not former.emergency:
+                    # What the journal had not confirmed when the file began may become durable behind it.
+                    self._withdrawn[number] = Ended(self._learned, record.lsn, payload.emergency)
                 if payload.attempt is not None:
                     self.withdrawn_names.update(self._names.get(payload.attempt, ()))
             case Refused():

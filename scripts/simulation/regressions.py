@@ -433,4 +433,9 @@ REGRESSIONS = (
         Case(26327, 2000, version=9), "alive-again",
         "The harness's: a dead connection was noticed when it had counted already what Kraken had to be asked about.",
     ),
+    Regression(
+        Case(160, 1000, takeover=True), "no-void-out",
+        "The checker's: what a journal had not confirmed when an emergency file began became durable behind it, and its"
+        " withdrawals were held against the numbers that the file had taken anew.",
+    ),
 )
