@@ -61,6 +61,9 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
 
+SNAPSHOT: Final = "snapshot"
+"""The event of an open order that is told because somebody may not know it."""
+
 CHECKED_NS: Final = 10_000 * NS_PER_MS
 """At least so often a hello asks how many messages there were: a connection that ends takes some along, and the next
 one goes on behind them."""
@@ -165,6 +168,8 @@ class Entry:
         self.state = "connecting"
         self._last = last
         self._coming: _Truth | None = None
+        self._standing: set[int] | None = None
+        """The orders that another life of the order manager tells to be open; None where none tells."""
         self._highest = 0
         self._unanswered: dict[int, _Command] = {}
         self._hello_ns: int | None = None
@@ -184,8 +189,10 @@ class Entry:
 
     @property
     def last(self) -> tuple[int, int]:
-        """The (LSN, index) from which a later instance may go on; (0, 0) while the state is told in place of events."""
-        return self._last if self._coming is None else (0, 0)
+        """The (LSN, index) from which a later instance may go on; (0, 0) while the state is told in place of events, or
+        what is open beside them.
+        """
+        return self._last if self._coming is None and self._standing is None else (0, 0)
 
     @property
     def replacing(self) -> bool:
@@ -406,6 +413,7 @@ class Entry:
         if message.instance != self.instance or self.superseded:
             return None
         is_news = message.epoch != self.epoch or message.state != self.state or not message.resumed
+        self._standing = set() if message.resumed and message.epoch != self.epoch else None
         if message.epoch == self.epoch and message.told not in (0, self._heard_count - 1):
             self._has_missed = True
         self._heard_count, self._welcomed_ns = message.told + 1, now.boot_ns
@@ -429,6 +437,9 @@ class Entry:
         is_news = self._coming is not None or not self.begun
         if self._coming is not None:
             self.orders, self.positions, self._coming = self._coming.orders, self._coming.positions, None
+        elif self._standing is not None:
+            self.orders = {number: order for number, order in self.orders.items() if number in self._standing}
+        self._standing = None
         self.begun = True
         return message if is_news else None
 
@@ -466,6 +477,11 @@ class Entry:
             return None
         if message.strategy == self.strategy:
             orders = self.orders if self._coming is None else self._coming.orders
+            if self._standing is not None and message.event == SNAPSHOT:
+                self._standing.add(message.number)
+                known = orders.get(message.number)
+                if known is not None and _is_same(known, message):
+                    return None
             if message.open:
                 orders[message.number] = message
             else:
@@ -505,6 +521,10 @@ class Entry:
         PositionChanged: _position,
         QueryAnswer: _answer,
     }
+
+
+def _is_same(known: OrderEvent, told: OrderEvent) -> bool:
+    return (known.status, known.cum_qty, known.terms) == (told.status, told.cum_qty, told.terms)
 
 
 def _aged(request: ClientRequest, age_ns: int) -> ClientRequest:

@@ -438,4 +438,9 @@ REGRESSIONS = (
         "The checker's: what a journal had not confirmed when an emergency file began became durable behind it, and its"
         " withdrawals were held against the numbers that the file had taken anew.",
     ),
+    Regression(
+        Case(67, 1000, takeover=True), "told-is-booked",
+        "A connection took the end of an order along, and the order manager died before that could be counted: it"
+        " stayed open with its strategy. The next life tells what is open.",
+    ),
 )

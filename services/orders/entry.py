@@ -177,7 +177,10 @@ class Entry:
         self._clients.reply(peer, answer)
 
     def _hello(self, peer: bytes, hello: Hello, now: Instant) -> None:
-        """Grant the name; then what was missed, all positions, and the open orders of who does not know them."""
+        """Grant the name; then what was missed, all positions, and the open orders of who does not know them.
+
+        Nor does who knows them of another life: what was lost on its way from that one, this one cannot know.
+        """
         if self._clients.is_old_news(peer, hello):
             self._clients.reply(peer, StatusChanged("superseded"))
             return
@@ -186,7 +189,7 @@ class Entry:
         welcome = Welcome(hello.strategy, hello.instance, grant.epoch, highest, state, books.lsn, term=grant.term)
         resumed = self._clients.hello(peer, hello, welcome, grant.term_after_lsn)
         self._watch.hello(hello, now)
-        if not resumed or not hello.epoch:
+        if not resumed or hello.epoch != grant.epoch:
             for order in books.open_orders_of(hello.strategy):
                 _, index = self._names.give()
                 self._clients.reply(peer, standing_order(books, order, index))

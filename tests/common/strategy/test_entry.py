@@ -251,6 +251,20 @@ def test_a_state_told_in_place_of_events_replaces_what_was_known_once_it_is_comp
     assert entry.received(order(2, lsn=51), at(4)) is not None
 
 
+def test_another_life_tells_what_is_open_and_what_it_does_not_is_over() -> None:
+    """The end of order 1 was lost on its way from the former life."""
+    entry = connected()
+    for number in (1, 2, 3):
+        entry.received(order(number, lsn=20, index=number), at(1))
+    entry.received(order(3, OrderStatus.CANCELED, lsn=21), at(1))
+    entry.received(welcome(epoch=EPOCH + 1, lsn=50), at(2))
+    assert entry.received(order(2, lsn=50, index=AFTER_ALL_EVENTS, event="snapshot"), at(3)) is None, "it is known"
+    found = order(4, lsn=50, index=AFTER_ALL_EVENTS + 1, event="snapshot")
+    assert entry.received(found, at(3)) == found and entry.last == (0, 0)
+    entry.received(WelcomeComplete(50, AFTER_ALL_EVENTS + 2), at(3))
+    assert list(entry.orders) == [2, 4] and entry.last == (50, AFTER_ALL_EVENTS + 2)
+
+
 def test_a_state_that_was_told_in_part_is_told_again_whole() -> None:
     entry = connected()
     entry.received(welcome(lsn=50, resumed=False), at(2))

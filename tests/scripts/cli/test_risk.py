@@ -46,9 +46,10 @@ def test_what_risk_says_and_does(process: None, capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert shown.startswith("environment simulated\n")
     assert "risk is waiting for the journal as of LSN 0; halted: nothing" in shown and "BTCUSDT" in shown
-    assert run(["risk", "halt", "--venue", "generic"]) == ExitStatus.OK
-    assert run(["risk", "halt"]) == ExitStatus.OK
-    assert capsys.readouterr().out.splitlines() == ["halt venue generic", "halt firm"]
+    # Without a journal it holds, and is not confirmed.
+    assert run(["risk", "halt", "--venue", "generic"]) == ExitStatus.REFUSED
+    assert run(["risk", "halt"]) == ExitStatus.REFUSED
+    assert capsys.readouterr().err.count("the journal has not confirmed its record. It may hold already") == 2
     assert run(["risk", "show", "--json"]) == ExitStatus.OK
     assert orjson.loads(capsys.readouterr().out)["halts"] == ["firm", "venue generic"]
     assert run(["risk", "unhalt", "--yes"]) == ExitStatus.REFUSED, "it cannot be written down without a journal"
@@ -73,8 +74,13 @@ def test_a_halt_of_what_there_is_not_is_wrong_usage(
     assert orjson.loads(capsys.readouterr().out)["halts"] == []
 
 
-def test_a_strategy_that_is_still_to_come_is_halted_by_a_confirmation(process: None) -> None:
-    assert run(["risk", "halt", "--strategy", "newcomer", "--yes"]) == ExitStatus.OK
+def test_a_strategy_that_is_still_to_come_is_halted_by_a_confirmation(
+    process: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["risk", "halt", "--strategy", "newcomer", "--yes"])
+    capsys.readouterr()
+    assert run(["risk", "show", "--json"]) == ExitStatus.OK
+    assert orjson.loads(capsys.readouterr().out)["halts"] == ["strategy newcomer"]
 
 
 def test_without_risk_running_it_says_so(own_var: Path, capsys: pytest.CaptureFixture[str]) -> None:

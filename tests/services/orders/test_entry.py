@@ -152,8 +152,19 @@ def test_a_resuming_strategy_gets_what_it_missed_once(ring: Ring) -> None:
     seen = ring.clients[b"p"][-1]
     assert isinstance(seen, OrderEvent)
     ring.report(command, "F", "1", qty="0.5", key="x")
-    ring.hello("s", b"q", (seen.lsn, seen.index))
+    ring.hello("s", b"q", (seen.lsn, seen.index), epoch=ring.epoch)
     assert ring.events(b"q") == [(1, "trade", "PARTIALLY_FILLED")]
+
+
+def test_a_strategy_of_another_life_is_told_besides_what_is_open(ring: Ring) -> None:
+    """What was lost on its way from that life, this one cannot know: an order whose end was lost is over without it."""
+    accepted(ring, 1)
+    ended = accepted(ring, 2)
+    ring.report(ended, "4", "4")
+    last = ring.clients[b"p"][-1]
+    assert isinstance(last, OrderEvent)
+    assert ring.hello("s", b"q", (last.lsn, last.index), epoch=ring.epoch - 1).resumed
+    assert ring.events(b"q") == [(1, "snapshot", "NEW")]
 
 
 def test_a_strategy_that_saw_nothing_gets_the_state(ring: Ring) -> None:
