@@ -75,7 +75,7 @@ from common.orders.words import (
 
 WRITER = "orders"
 
-FOLD_VERSION = 17
+FOLD_VERSION = 18
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -432,6 +432,11 @@ class Fold:
         request = order.requests.get(cl_ord_id)
         if request is not None:
             request.unknown = True
+            if request.kind is RequestKind.CANCEL:
+                # Where it was carried out it has ended the whole list.
+                for mate in self._own.list_of(order):
+                    if mate is not order and not mate.is_closed:
+                        self._told.ask(record, mate)
         elif order.legs[0].word or order.unknown:
             self.books.touched(order, record.lsn)
             return

@@ -37,9 +37,13 @@ class Telling:
 
     def doubt(self, record: Record, order: Order, why: str) -> None:
         """What the venue said about the order cannot be taken as it is: ask."""
+        self.differs(order.account, order.shown_name, order.status.value, why, "asks the venue")
+        self.ask(record, order)
+
+    def ask(self, record: Record, order: Order) -> None:
+        """Nobody knows how the order is: the venue is to tell."""
         order.in_doubt = True
         self.books.touched(order, record.lsn)
-        self.differs(order.account, order.shown_name, order.status.value, why, "asks the venue")
         self.changes.append(Doubted(order))
 
     def hear_direction(self, order: Order, told: ExecutionReport | RestOrder) -> None:

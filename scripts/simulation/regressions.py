@@ -443,4 +443,9 @@ REGRESSIONS = (
         "A connection took the end of an order along, and the order manager died before that could be counted: it"
         " stayed open with its strategy. The next life tells what is open.",
     ),
+    Regression(
+        Case(33462, 2000, version=9), "books-agree",
+        "A cancel of one order of a list was answered by an error that says nothing, and had ended all three: only the"
+        " one was asked about, and the others stayed open with us.",
+    ),
 )

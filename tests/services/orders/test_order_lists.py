@@ -104,6 +104,21 @@ def test_a_fill_of_one_leaves_what_the_venue_says_of_the_other(ring: Ring) -> No
 
 
 @pytest.mark.parametrize("ambiguous", [False, True])
+def test_a_cancel_of_one_that_may_have_been_carried_out_has_all_of_them_asked_about(
+    ring: Ring, ambiguous: bool
+) -> None:
+    one, other = sent(ring)
+    ring.report(one, "0", "0")
+    ring.report(other, "9", "9")
+    ring.request(CancelRequest(0, 10, 2))
+    cancel: CancelOrder = ring.last(CancelOrder)
+    ring.sent(cancel)
+    ring.told("generic", RequestRejected(9, cancel.attempt, "", -1007 if ambiguous else -1, "no", ambiguous))
+    books = ring.core.books
+    assert [books.needs_asking(books.orders["s", number]) for number in (1, 2)] == [ambiguous, ambiguous]
+
+
+@pytest.mark.parametrize("ambiguous", [False, True])
 def test_a_message_that_is_rejected_is_so_for_all_of_its_orders(ring: Ring, ambiguous: bool) -> None:
     one, _ = sent(ring)
     ring.told("generic", RequestRejected(3, one.attempt, "", -1007 if ambiguous else -1, "no", ambiguous))
