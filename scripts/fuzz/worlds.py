@@ -127,6 +127,9 @@ class Indulgent(Checkers):
     def learned_emergency(self, record: Any) -> None:
         """Whatever it is."""
 
+    def check_confirmed(self, actor: str, act: str) -> None:
+        """Whatever it is."""
+
     def check_told(self, name: str, entry: Any, complete: Any) -> None:
         """Whatever it is."""
 
