@@ -1466,6 +1466,9 @@ JournalAnswer = EpochGranted | Appended | AppendRefused | ReadChunk
 AFTER_ALL_EVENTS = 1 << 20
 """The first index of what is told as it stands after a record: above that of every event that the record gave."""
 
+SNAPSHOT = "snapshot"
+"""The event of an open order that is told as it stands, since whoever is told may not know it."""
+
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="hello"):
     """A strategy's instance asks for its name; the later hello wins.

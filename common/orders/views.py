@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from common.messages import OrderEvent, PositionChanged
+from common.messages import SNAPSHOT, OrderEvent, PositionChanged
 from common.orders.books import Books
 from common.orders.changes import OrderChanged
 from common.orders.numbers import ZERO
@@ -51,5 +51,5 @@ def own_position_event(books: Books, position: Position, lsn: int, index: int, s
 
 def standing_order(books: Books, order: Order, index: int = 0) -> OrderEvent:
     """An order as it is after the last record, named by that and `index`."""
-    change = OrderChanged(order, "snapshot")
+    change = OrderChanged(order, SNAPSHOT)
     return order_event(order, change, books.unpriced_qty(order), books.lsn, index, books.stamp_ns)

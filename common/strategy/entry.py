@@ -27,6 +27,7 @@ from common.messages import (
     HIGHEST_NUMBER,
     MAX_TIME_TO_LIVE_NS,
     PROTOCOL,
+    SNAPSHOT,
     STRATEGY_NAME,
     Alive,
     AmendRequest,
@@ -60,9 +61,6 @@ QUIET_NS: Final = 1_000 * NS_PER_MS
 
 OVERDUE_NS: Final = 300 * NS_PER_MS
 """A command without an outcome for so long is asked about, by a hello."""
-
-SNAPSHOT: Final = "snapshot"
-"""The event of an open order that is told because somebody may not know it."""
 
 CHECKED_NS: Final = 10_000 * NS_PER_MS
 """At least so often a hello asks how many messages there were: a connection that ends takes some along, and the next
