@@ -70,8 +70,7 @@ def come_to_rest(world: World) -> None:
             process.core.resting = True
         elif isinstance(process.core, Desk):
             process.core.hand.resting = True
-    asked_ns = max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
-    wait(world, OPEN_WITHIN_NS + asked_ns, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    _await_gates(world)
     wait(world, OPEN_WITHIN_NS, "alive-again", lambda: not _halts(world), lambda: _halts(world))
     wait(world, OPEN_WITHIN_NS, "alive-again", lambda: not _unpriced(world), lambda: _unpriced(world))
     # What is unknown counts in risk at its worst: it may leave no room for the probes.
@@ -188,7 +187,7 @@ def _check_kill(world: World) -> None:
     world.holds_down.clear()
     for process in world.processes.values():
         process.start()
-    wait(world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world))
+    _await_gates(world)
 
 
 def _check_kill_far_away(world: World) -> None:
@@ -260,6 +259,18 @@ def _gates(world: World) -> dict[str, str]:
     return states
 
 
+def _await_gates(world: World) -> None:
+    """Every session trades, within the bound. Raises Violation."""
+    # Of a connection that is dead, and is not known to be yet, the orders come into doubt meanwhile.
+    def asked_within_ns() -> int:
+        return max((_asked_within_ns(world, venue) for venue in world.plan.venues), default=0)
+
+    wait(
+        world, OPEN_WITHIN_NS, "alive-again", lambda: _gates_open(world), lambda: _gates(world),
+        further_ns=asked_within_ns,
+    )  # fmt: skip
+
+
 def _gates_open(world: World) -> bool:
     world.insist()
     return all(state == "ready" for state in _gates(world).values())
@@ -292,7 +303,7 @@ class _Probe:
 
     def trade(self) -> None:
         """Raises Violation where the system does not trade within the bound."""
-        # Of a connection that is dead, and is not known to be yet, the orders come into doubt meanwhile.
+        # As before the gates, orders come into doubt while we wait.
         wait(self._world, TRADE_WITHIN_NS, "alive-again", self._acknowledged, self._state,
              further_ns=lambda: _asked_within_ns(self._world, self._venue))  # fmt: skip
 
