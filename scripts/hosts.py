@@ -11,7 +11,8 @@ from typing import Final
 
 from common.config import CHECKOUT, STACK_FILE, load
 from common.link_keys import make_link_keys, pack_link_keys, roles_of, roles_on, unpack_link_keys
-from scripts.stack import PrivateStack, free_ports, own_ports
+from scripts.ports import free_ports
+from scripts.stack import PrivateStack, own_ports
 
 TRADING: Final = "trading"
 STRATEGIES: Final = "strategies"

@@ -17,7 +17,8 @@ from common.config import ReplicationMode
 from common.replication.errors import Away
 from common.replication.message import MAX_PAYLOAD_BYTES
 from common.replication.nats_stream import NatsAddress, NatsStream, address_of
-from scripts.stack import PrivateStack, StackFailed, free_ports
+from scripts.ports import free_ports
+from scripts.stack import PrivateStack, StackFailed
 from scripts.torture.relays import Relay, Relays
 
 UP_S = 20.0

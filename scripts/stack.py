@@ -5,7 +5,6 @@ What the benchmarks, the torture and the tests of the real processes run. Nothin
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from common.actor.control import Answers, NoAnswer, NotRunning, ask, ask_all, is_running
 from common.actor.parent import die_with
 from common.config import CHECKOUT, SERVED_VENUES, Config, Kind, load
+from scripts.ports import free_ports
 
 READY_S = 60.0
 STOP_S = 6.0
@@ -25,15 +25,6 @@ POLL_S = 0.05
 
 class StackFailed(Exception):
     """The stack did not come up, did not come back, or did not stop; the text says which part and where its log is."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def own_ports() -> dict[str, str]:
@@ -222,4 +213,4 @@ def _kill(process: int, number: signal.Signals) -> None:
         return
 
 
-__all__ = ["NoAnswer", "NotRunning", "PrivateStack", "StackFailed", "free_ports", "own_ports"]
+__all__ = ["NoAnswer", "NotRunning", "PrivateStack", "StackFailed", "own_ports"]

@@ -21,7 +21,8 @@ from common.config import CHECKOUT, SERVED_VENUES, STACK_FILE, Kind, Replication
 from common.link_keys import make_link_keys, roles_of
 from scripts.hosts import KEYS, LOOPBACK, HostStack
 from scripts.nats import NatsServers, make_stream
-from scripts.stack import READY_S, free_ports, own_ports
+from scripts.ports import free_ports
+from scripts.stack import READY_S, own_ports
 
 VENUE: Final = "generic"
 VENUES: Final = "venues"

@@ -14,7 +14,7 @@ from common.actor.curve import Curve, bind, join
 from common.config import ConfigError
 from common.link_keys import make_link_keys
 from common.link_roles import OPERATOR, PROCFILE
-from scripts.stack import free_ports
+from scripts.ports import free_ports
 
 ANSWER_MS = 5_000
 ROLES = (*PROCFILE, OPERATOR)

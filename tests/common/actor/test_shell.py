@@ -28,15 +28,10 @@ from common.messages import (
     Traded,
     encode,
 )
+from scripts.ports import free_ports
 
 ACTOR = Path(__file__).with_name("echo_actor.py")
 CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def spawn(folder: Path, port: int) -> "subprocess.Popen[str]":
@@ -55,7 +50,7 @@ class Echo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.run = folder / "run"
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.process = spawn(folder, self.port)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "up\n"
@@ -182,7 +177,7 @@ def test_the_worker_answers_through_the_loop(echo: Echo) -> None:
 
 
 def test_a_second_instance_refuses_to_start(echo: Echo) -> None:
-    second = spawn(echo.folder, free_port())
+    second = spawn(echo.folder, *free_ports(1))
     _, errors = second.communicate(timeout=20)
     assert second.returncode == 1
     assert f"process {echo.process.pid}" in errors

@@ -24,7 +24,8 @@ from scripts.cli import venues as venues_module
 from scripts.cli.main import run
 from scripts.cli.try_logon import Came, try_logon
 from scripts.cli.venues import beyond
-from scripts.stack import free_ports, own_ports
+from scripts.ports import free_ports
+from scripts.stack import own_ports
 from tests.common.venues.little_known import little_known
 
 PLAIN = (None, "")
