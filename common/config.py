@@ -36,7 +36,7 @@ from common.link_roles import RELAY, UnknownLink, ends_of
 from common.messages import STRATEGY_NAME
 from common.venues.layers import Table, holds, lay_over, venue_layer
 from common.venues.registry import UnknownVenue, find_profile, folder_of, venue_names
-from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature, MarketDataKey, VenueProfile
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_FILE = "fixring.toml"
@@ -962,7 +962,8 @@ class BridgeConfig(Section, frozen=True, kw_only=True):
 
 
 class CredentialsConfig(Section, frozen=True, kw_only=True):
-    """The keys of the account: paths of files, relative to the var folder, never the keys themselves.
+    """The keys of the account, or of the market data session: paths of files, relative to the var folder, never the
+    keys themselves.
 
     `kind`: What the files hold; may be left out where the venue takes one kind only. An "ed25519" or "rsa" key has
     `api_key_file` and `private_key_file`; "ed25519_account" these two and `account_file`; "hmac" `api_key_file` and
@@ -1214,6 +1215,8 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     `rest`: The REST side, where the venue has one.
     `bridge`: The bridge, where the venue publishes no FIX: then `[fix]` is its listener.
     `credentials`: The account's keys; needed with `[rest]`.
+    `market_data_credentials`: The keys of the market data session, where they are others than the account's: needed
+    where the venue takes no other for prices, and none where it asks there for none.
     `symbols`: Which of the instruments are traded here; none stands for all.
     `instruments`: What may be traded, by symbol; at least one.
     `simulated`: The simulated exchange; needed with `environment = "simulated"`.
@@ -1234,6 +1237,7 @@ class VenueConfig(Section, frozen=True, kw_only=True):
     rest: RestConfig | None = None
     bridge: BridgeConfig | None = None
     credentials: CredentialsConfig | None = None
+    market_data_credentials: CredentialsConfig | None = None
     symbols: list[Symbol] = []
     instruments: Annotated[dict[Symbol, InstrumentConfig], msgspec.Meta(min_length=1)]
     simulated: SimulatedConfig | None = None
@@ -1245,6 +1249,11 @@ class VenueConfig(Section, frozen=True, kw_only=True):
         any over FIX."""
         both = (("fix", self.fix), ("market_data", self.market_data))
         return {name: fix for name, fix in both if fix is not None}
+
+    def credentials_of(self, connection: str) -> CredentialsConfig | None:
+        """What logs on there: `connection` is the table of one of the venue's own."""
+        own = self.market_data_credentials if connection == "market_data" else None
+        return own or self.credentials
 
     @property
     def plain_text(self) -> list[str]:
@@ -1304,6 +1313,35 @@ def accounts_of(venue: VenueConfig) -> list[ConfiguredAccount]:
     for name, account in venue.accounts.items():
         if name != venue.name and account.session is not None:
             found.append(_account(venue, name, account, _fix_of(venue, account.session), account.credentials))
+    return found
+
+
+class ConfiguredKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a venue: whose it is, for people, where the venue's file has it, and the account or the connection
+    that it is of."""
+
+    owner: str
+    table: str
+    told: CredentialsConfig
+    account: str
+    connection: str = "fix"
+
+
+def keys_of(venue: VenueConfig) -> list[ConfiguredKeys]:
+    """Every key that the venue's file names: its accounts', the first one first, then the market data session's."""
+    found = []
+    for account in accounts_of(venue):
+        table = "credentials" if account.name == venue.name else f"accounts.{account.name}.credentials"
+        if account.credentials is not None:
+            found.append(
+                ConfiguredKeys(owner=account.name, table=table, told=account.credentials, account=account.name)
+            )
+    if venue.market_data_credentials is not None:
+        owner, told = f"{venue.name}'s market data", venue.market_data_credentials
+        table, connection = "market_data_credentials", "market_data"
+        found.append(
+            ConfiguredKeys(owner=owner, table=table, told=told, account=venue.name, connection=connection)
+        )
     return found
 
 
@@ -1774,13 +1812,18 @@ def _layered(file: Path, desk: Table, env: Mapping[str, str]) -> _Layer:
     return _Layer(table, kinds, lambda key: own_file if holds(own, key) and not holds(desk, key) else file)
 
 
+CREDENTIAL_TABLES = ("credentials", "market_data_credentials")
+"""The tables of a venue's file, or of an account in it, whose `kind` the venue says where it takes one alone."""
+
+
 def _fill_kind(table: Table, kind: CredentialKind) -> None:
     """Say of all credentials of a venue that takes one kind what that is, where they do not."""
     accounts = table.get("accounts")
     for owner in (table, *(accounts.values() if isinstance(accounts, dict) else ())):
-        credentials = owner.get("credentials") if isinstance(owner, dict) else None
-        if isinstance(credentials, dict):
-            credentials.setdefault("kind", kind.value)
+        for key in CREDENTIAL_TABLES:
+            credentials = owner.get(key) if isinstance(owner, dict) else None
+            if isinstance(credentials, dict):
+                credentials.setdefault("kind", kind.value)
 
 
 def _told(env: Mapping[str, str], venue: str, key: str, desk: Table) -> str | None:
@@ -1954,8 +1997,30 @@ def _check_parts(file: Path, venue: VenueConfig) -> None:
             continue
         key = "credentials" if account.name == venue.name else f"accounts.{account.name}.credentials"
         told = "no [credentials] are given" if kind is None else f'kind = "{kind}" is given'
-        taken = " or ".join(f'kind = "{each}"' for each in profile.credentials) or "none"
-        raise ConfigError(f"{file}: {key}: {profile.title} takes {taken}, and {told}")
+        raise ConfigError(f"{file}: {key}: {profile.title} takes {_taken(profile)}, and {told}")
+    _check_market_data_key(file, venue, profile)
+
+
+def _taken(profile: VenueProfile) -> str:
+    return " or ".join(f'kind = "{each}"' for each in profile.credentials) or "none"
+
+
+def _check_market_data_key(file: Path, venue: VenueConfig, profile: VenueProfile) -> None:
+    """A key for market data is given where the venue takes one, and has to be where it takes no other."""
+    has_door = profile.has(Feature.MARKET_DATA) and bool(profile.credentials) and not profile.backend
+    takes = profile.market_data_key if has_door else MarketDataKey.NONE
+    where, told = f"{file}: market_data_credentials: {profile.title}", venue.market_data_credentials
+    if told is None:
+        if takes is MarketDataKey.OWN:
+            raise ConfigError(f"{where} takes another key for market data than the account's; the table is missing")
+        return
+    if takes is MarketDataKey.NONE:
+        raise ConfigError(f"{where} asks for no key where it tells prices; leave the table out")
+    if told.kind not in profile.credentials:
+        raise ConfigError(f'{where} takes {_taken(profile)}, and kind = "{told.kind}" is given')
+    shared = {file for each in accounts_of(venue) if each.credentials for file in each.credentials.files.values()}
+    if both := sorted(shared & set(told.files.values())):
+        raise ConfigError(f"{where}: {both[0]} is a file of an account's; a key of its own has files of its own")
 
 
 def _check_comp_ids(file: Path, venue: VenueConfig) -> None:

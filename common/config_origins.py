@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from common.config import (
+    CREDENTIAL_TABLES,
     ENV_PREFIX,
     SERVED_VENUES,
     STACK_FILE,
@@ -102,7 +103,7 @@ def _layer_of(section: msgspec.Struct, keys: Keys, layers: Sequence[Layer]) -> s
     if isinstance(section, VenueConfig):
         if keys[-1] in BY_NAME:
             return next((str(file) for file, table in layers if _holds(table, keys[:-1])), DEFAULT)
-        if keys[-2:] == ("credentials", "kind"):
+        if keys[-1] == "kind" and keys[-2] in CREDENTIAL_TABLES:
             return str(layers[-1][0].parent)
     return DEFAULT
 

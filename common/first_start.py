@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.config import Config, ConfigError, ConfiguredAccount, Environment, VenueConfig, accounts_of
+from common.config import Config, ConfigError, Environment, VenueConfig, accounts_of, keys_of
 
 FOLDER_MODE = 0o700
 
@@ -26,15 +26,14 @@ def prepare(config: Config, now: datetime.datetime, *, look_inside: bool = True)
     with _alone(config.paths.run / "first_start.lock"):
         for name, venue in config.venues.items():
             if venue.environment is not Environment.SIMULATED:
-                for account in accounts_of(venue):
-                    _require_keys(config, account)
+                _require_keys(config, venue)
             elif look_inside or not all(file.is_file() for file in _files(config, name, venue)):
                 # It brings cryptography along, a fifth of what a process of the stack takes to start.
                 from common import keys
 
                 made += keys.make_certificates(config, name, venue, now)
-                for account in accounts_of(venue):
-                    made += keys.make_credentials(config, account)
+                for key in keys_of(venue):
+                    made += keys.make_credentials(config, key)
     return made
 
 
@@ -43,9 +42,8 @@ def _files(config: Config, name: str, venue: VenueConfig) -> list[Path]:
     paths, files = config.paths, []
     if any(section.tls is not None for section in venue.connections.values()):
         files += [paths.keys / "ca.pem", paths.server_certificate(name), paths.server_key(name)]
-    for account in accounts_of(venue):
-        if account.credentials is not None:
-            files += [paths.resolve(path) for path in account.credentials.files.values()]
+    for key in keys_of(venue):
+        files += [paths.resolve(path) for path in key.told.files.values()]
     return files
 
 
@@ -70,19 +68,12 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _table(account: ConfiguredAccount) -> str:
-    """Where the venue's file has the account's keys."""
-    first = account.name == account.venue.name
-    return "credentials" if first else f"accounts.{account.name}.credentials"
-
-
-def _require_keys(config: Config, account: ConfiguredAccount) -> None:
-    if account.credentials is None:
-        return
-    for key, told in account.credentials.files.items():
-        path = config.paths.resolve(told)
-        if not path.is_file():
-            raise ConfigError(
-                f"{config.paths.config / account.venue.name}.toml: {_table(account)}.{key}: {path}: no such "
-                f"file; docs/live.md says how to make a key for {account.venue.environment}"
-            )
+def _require_keys(config: Config, venue: VenueConfig) -> None:
+    for each in keys_of(venue):
+        for key, told in each.told.files.items():
+            path = config.paths.resolve(told)
+            if not path.is_file():
+                raise ConfigError(
+                    f"{config.paths.config / venue.name}.toml: {each.table}.{key}: {path}: no such file; "
+                    f"docs/live.md says how to make a key for {venue.environment}"
+                )

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from common.config import Config, ConfiguredAccount, VenueConfig
+from common.config import Config, ConfiguredKeys, VenueConfig
 from common.secret_files import write_secret
 from common.venues.venue import CredentialKind
 
@@ -46,24 +46,20 @@ def server_names(venue: VenueConfig) -> list[str]:
 # ---- API keys of the simulated venues ----
 
 
-def make_credentials(config: Config, account: ConfiguredAccount) -> list[str]:
-    """Make what the account's credentials lack, where it has any, and return a line for each thing made.
-
-    Raises OSError.
-    """
-    if account.credentials is None:
-        return []
-    name, credentials = account.name, account.credentials
+def make_credentials(config: Config, key: ConfiguredKeys) -> list[str]:
+    """Make those files of the key that are missing, and return a line for each thing made. Raises OSError."""
+    name, credentials = key.owner, key.told
     made = []
-    for key, told in credentials.files.items():
+    for part, told in credentials.files.items():
         path = config.paths.resolve(told)
         if path.is_file():
             continue
-        if key == "private_key_file":
+        if part == "private_key_file":
             write_secret(path, _private_pem(_new_key(credentials.kind)))
         else:
-            write_secret(path, "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[key])).encode())
-        made.append(f"{WORDS[key]} of {name}: {path}")
+            drawn = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS[part]))
+            write_secret(path, drawn.encode())
+        made.append(f"{WORDS[part]} of {name}: {path}")
     return made
 
 

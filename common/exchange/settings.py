@@ -77,7 +77,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """An API key or a name (text), its account, and what its holder's proof is checked with: the public key of his
     signatures (32 raw bytes of Ed25519, PEM of RSA), or the secret or password that both sides know, with the
     passphrase where there is one. `account_id` is the venue's own name of the account, where requests have it.
-    `trades`: it is for FIX; one that is not is for REST alone, where that has keys of its own.
+    `listener`: the one listener that it is for, by name, and which takes no other kind of key then; "" for all of them.
     """
 
     api_key: str
@@ -86,7 +86,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes = b""
     passphrase: str = ""
     account_id: str = ""
-    trades: bool = True
+    listener: str = ""
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,3 +129,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     market_data_comp_id: str = ""
     websocket_url: str = ""
     refuses_superfluous: bool | None = None
+
+    def keys_for(self, listener: str) -> tuple[Key, ...]:
+        """What is let in at that listener: the keys that are for it alone, or where there is none those of all."""
+        own = tuple(key for key in self.keys if key.listener == listener)
+        return own or tuple(key for key in self.keys if not key.listener)

@@ -117,6 +117,15 @@ FURTHER_TERMS = frozenset(
 """Terms beyond those of limit and market orders. A folder lacks each of them that it does not say it spells."""
 
 
+class MarketDataKey(StrEnum):
+    """Whose key a market data session logs on with: none, the account's unless it is given one of its own, or no other
+    than its own."""
+
+    NONE = "none"
+    ACCOUNT = "account"
+    OWN = "own"
+
+
 LACKED_BEHIND_A_BRIDGE = frozenset(
     {
         Feature.STATUS_QUERY,
@@ -154,6 +163,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     `comp_id_is_api_key`: the API key is SenderCompID(49), in every message.
     `comp_id_is_assigned`: the venue gives each connection its SenderCompID(49), by which, and by the address that it
     comes from, it is known: Logon(A) holds no credentials, and those that there are are for the REST side.
+    `market_data_key`: whose key a market data session over FIX logs on with.
     `numbers_books`: each message on a symbol's book has the next RptSeq(83), and the book is told order by order.
     `book_sum` is "package.module:name" of a `BookSum`, by which a book is held against the venue's ("" for none).
     `names`: what the venue takes as ClOrdID(11).
@@ -193,6 +203,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
     amends_where_placed: bool = False
     comp_id_is_api_key: bool = False
     comp_id_is_assigned: bool = False
+    market_data_key: MarketDataKey = MarketDataKey.ACCOUNT
     numbers_books: bool = False
     book_sum: str = ""
     names: ClOrdIdForm = ClOrdIdForm.TEXT

@@ -24,12 +24,12 @@ from common.config import (
     CHECKOUT,
     Config,
     ConfigError,
-    ConfiguredAccount,
-    CredentialsConfig,
+    ConfiguredKeys,
     Durability,
     Environment,
     Kind,
-    accounts_of,
+    VenueConfig,
+    keys_of,
     load,
     url_port,
 )
@@ -349,9 +349,8 @@ def simulated(config: Config, name: str) -> Iterator[Finding]:
 def reachable(config: Config, name: str) -> Iterator[Finding]:
     """A real venue: its keys are there for their owner alone, its hosts resolve and answer on their ports."""
     venue = config.venues[name]
-    for account in accounts_of(venue):
-        if account.credentials is not None:
-            yield from keys_of(config, account, account.credentials)
+    for key in keys_of(venue):
+        yield from standing_of(config, venue, key)
     for host, port in sorted({host for fix in venue.connections.values() for host in fix.hosts}):
         problem = _connect(host, port)
         yield Finding(
@@ -359,29 +358,29 @@ def reachable(config: Config, name: str) -> Iterator[Finding]:
         )
 
 
-def keys_of(config: Config, account: ConfiguredAccount, told: CredentialsConfig) -> Iterator[Finding]:
-    """The account's keys: there, for their owner alone, and such that a Logon(A) can be made with them."""
-    files = [config.paths.resolve(path) for path in told.files.values()]
+def standing_of(config: Config, venue: VenueConfig, key: ConfiguredKeys) -> Iterator[Finding]:
+    """A key: it is there, for its owner alone, and such that a Logon(A) can be made with it."""
+    files = [config.paths.resolve(path) for path in key.told.files.values()]
     for file in files:
         yield _finding(
-            f"{account.name}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key"
+            f"{key.owner}: {file}", file.is_file(), "no such file", "docs/live.md says how to make the key"
         )
         if file.is_file():
             private = not file.stat().st_mode & 0o077
             yield _finding(
-                f"{account.name}: {file.name} is private", private, "others can read it", f"chmod 600 {file}"
+                f"{key.owner}: {file.name} is private", private, "others can read it", f"chmod 600 {file}"
             )
     if all(file.is_file() for file in files):
         why, mend = "", "docs/venues.md says what each kind's files hold"
-        venue = account.venue
-        identity = Identity("FIXRING", venue.fix.target_comp_id, venue.fix.heart_bt_int_s)
+        dialect, fix = find_dialect(venue.dialect), venue.connections[key.connection]
+        make = dialect.session_settings if key.connection == "fix" else dialect.market_data_settings
         try:
-            credentials = read_credentials(told, config)
-            find_dialect(venue.dialect).session_settings(identity, credentials)
-            key = f", key {fingerprint(credentials)}"
+            credentials = read_credentials(key.told, config)
+            make(Identity("FIXRING", fix.target_comp_id, fix.heart_bt_int_s), credentials)
+            mark = f", key {fingerprint(credentials)}"
         except (ConfigError, ValueError) as error:
-            why, key = str(error), ""
-        yield _finding(f"{account.name}: credentials{key}", not why, why, mend)
+            why, mark = str(error), ""
+        yield _finding(f"{key.owner}: credentials{mark}", not why, why, mend)
 
 
 def _connect(host: str, port: int) -> str:

@@ -20,6 +20,7 @@ from common.config import (
     SequencePolicy,
     VenueConfig,
     accounts_of,
+    keys_of,
     load,
 )
 from common.exit_status import ExitStatus
@@ -32,7 +33,7 @@ from common.venues.credentials import Credentials
 from common.venues.dialect import Identity
 from common.venues.registry import find_dialect, find_profile, find_rest
 from common.venues.rest import RestSettings
-from scripts.cli.doctor import Finding, keys_of, shown, simulated
+from scripts.cli.doctor import Finding, shown, simulated, standing_of
 from scripts.cli.journal import Range
 from scripts.cli.journal_parts import FOLDER, checked
 from scripts.cli.names import known_name
@@ -182,6 +183,7 @@ def _document(venue: VenueConfig, *, is_served: bool) -> dict[str, Any]:
             account.name: "no keys" if account.credentials is None else account.credentials.kind.value
             for account in accounts_of(venue)
         },
+        "market_data_key": _market_data_key(venue),
         "limits": f"{venue.fix.limits.messages} messages in {venue.fix.limits.window_ms} ms",
         "numbers": venue.fix.sequence_policy.value,
         "ClOrdID(11)": profile.names.value,
@@ -192,6 +194,13 @@ def _document(venue: VenueConfig, *, is_served: bool) -> dict[str, Any]:
             for symbol, i in venue.instruments.items()
         },
     }
+
+
+def _market_data_key(venue: VenueConfig) -> str:
+    """Whose key prices are listened to with."""
+    if venue.market_data_credentials is not None:
+        return f"its own, {venue.market_data_credentials.kind.value}"
+    return "the account's" if venue.market_data is not None and venue.credentials is not None else ""
 
 
 def _connection(fix: FixConfig) -> str:
@@ -215,21 +224,20 @@ def _told(value: object) -> str:
 def _checks(config: Config, name: str) -> Iterator[Checked]:
     venue = config.venues[name]
     yield Finding(f"configuration {config.paths.config / name}.toml"), ExitStatus.OK
-    for account in accounts_of(venue):
-        if account.credentials is not None:
-            for finding in keys_of(config, account, account.credentials):
-                yield finding, ExitStatus.CONFIGURATION if finding.problem else ExitStatus.OK
+    for key in keys_of(venue):
+        for finding in standing_of(config, venue, key):
+            yield finding, ExitStatus.CONFIGURATION if finding.problem else ExitStatus.OK
     if venue.environment is Environment.SIMULATED:
         for finding in simulated(config, name):
             yield finding, ExitStatus.FAILURE if finding.problem and finding.fatal else ExitStatus.OK
     try:
-        credentials = read_credentials(venue.credentials, config)
+        credentials = {table: read_credentials(venue.credentials_of(table), config) for table in venue.connections}
     except ConfigError:
         # Said above; a simulated venue's are made by its first start.
         return
-    yield from _clock(config, venue, credentials)
+    yield from _clock(config, venue, credentials["fix"])
     for table, fix in venue.connections.items():
-        yield from _connection_checks(config, venue, table, fix, credentials)
+        yield from _connection_checks(config, venue, table, fix, credentials[table])
 
 
 def _connection_checks(

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from msgspec.structs import replace
 
 from common.actor.shell import Shell
 from common.actor.start import name_argument, run_actor, server_tls, shell_for
-from common.config import Config, ConfigError, ConfiguredAccount, accounts_of
+from common.config import Config, ConfigError, ConfiguredKeys, keys_of
 from common.exchange.history_file import FileHistory
 from common.exchange.settings import ExchangeSettings, Key
 from common.journal.files import OsFiles
@@ -36,18 +37,23 @@ def exchange_settings(name: str, config: Config) -> ExchangeSettings:
     venue = config.venues.get(name)
     if venue is None or venue.simulated is None:
         raise ConfigError(f"no enabled venue called {name!r} is simulated; there is {', '.join(config.venues)}")
-    keys = [key for account in accounts_of(venue) for key in _keys(account, config)]
+    keys = [key for each in keys_of(venue) for key in _keys(each, config)]
     return settings_of(venue, venue.simulated, tuple(keys))
 
 
-def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
-    """What the account's credentials are checked with. Raises ConfigError."""
-    its = called(account)
-    match read_credentials(account.credentials, config):
+def _keys(told: ConfiguredKeys, config: Config) -> tuple[Key, ...]:
+    """What those who hold the key are checked with. Raises ConfigError."""
+    checked = _of_all(told, called(config.accounts[told.account]), config)
+    return tuple(replace(key, listener=told.connection) for key in checked) if told.connection != "fix" else checked
+
+
+def _of_all(told: ConfiguredKeys, its: str, config: Config) -> tuple[Key, ...]:
+    """The same, as if the key were for every listener that takes such a one. `its` is what its account is called."""
+    match read_credentials(told.told, config):
         case Ed25519Key(api_key=api_key, private_key_pem=pem) | RsaKey(api_key=api_key, private_key_pem=pem):
-            return (Key(api_key=api_key, account=its, public_key=_public_half(pem, account)),)
+            return (Key(api_key=api_key, account=its, public_key=_public_half(pem, told)),)
         case Ed25519Account(api_key=api_key, private_key_pem=pem, account=account_id):
-            public_key = _public_half(pem, account)
+            public_key = _public_half(pem, told)
             return (Key(api_key=api_key, account=its, public_key=public_key, account_id=account_id),)
         case HmacAccount(api_key=api_key, secret=secret, account=account_id):
             return (Key(api_key=api_key, account=its, secret=secret, account_id=account_id),)
@@ -61,18 +67,18 @@ def _keys(account: ConfiguredAccount, config: Config) -> tuple[Key, ...]:
             entered = Key(
                 api_key=both.username, account=its, secret=both.password.encode(), account_id=both.account
             )
-            return entered, Key(api_key=both.api_key, account=its, secret=both.secret, trades=False)
+            return entered, Key(api_key=both.api_key, account=its, secret=both.secret, listener="rest")
     return ()
 
 
-def _public_half(private_key_pem: bytes, account: ConfiguredAccount) -> bytes:
+def _public_half(private_key_pem: bytes, told: ConfiguredKeys) -> bytes:
     """What signatures are checked against. Raises ConfigError."""
     # No file keeps it: beside a new private key it would still be the old one's.
     try:
         public = load_pem_private_key(private_key_pem, password=None).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigError(
-            f"the private key of {account.name} is of no use: {error}; docs/venues.md says what its file holds"
+            f"the private key of {told.owner} is of no use: {error}; docs/venues.md says what its file holds"
         ) from error
     if isinstance(public, Ed25519PublicKey):
         return public.public_bytes_raw()

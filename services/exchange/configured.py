@@ -22,7 +22,9 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
     """The settings of the exchange behind `venue`, whose API keys are `keys`."""
     by_key = find_profile(venue.dialect).comp_id_is_api_key
     md_sender = None if venue.market_data is None else venue.market_data.sender_comp_id
-    md_senders = [key.api_key for key in keys] if by_key else [md_sender]
+    ours = [key for key in keys if not key.listener]
+    for_prices = [key for key in keys if key.listener == "market_data"] or ours
+    md_senders = [key.api_key for key in for_prices] if by_key else [md_sender]
     further = {name: account.balances for name, account in venue.accounts.items() if name != venue.name}
     return ExchangeSettings(
         name=venue.name,
@@ -30,7 +32,7 @@ def settings_of(venue: VenueConfig, simulated: SimulatedConfig, keys: tuple[Key,
         comp_id=venue.fix.target_comp_id,
         instruments=_instruments(venue, simulated),
         accounts={ACCOUNT: simulated.balances} | further,
-        parties=tuple(Party(comp_id=key.api_key, account=key.account) for key in keys) if by_key else _parties(venue),
+        parties=tuple(Party(comp_id=key.api_key, account=key.account) for key in ours) if by_key else _parties(venue),
         market_data_parties=tuple(sender for sender in md_senders if sender),
         keys=keys,
         fee_rate_maker=simulated.fee_rate,

@@ -33,7 +33,7 @@ def market_data_config(name: str, config: Config, started_s: int) -> MarketDataC
         first_connection=started_s,
         sums=book_sums(venue),
         instruments=venue.instruments if profile.lists_instruments else {},
-        **connection_of(fix, profile, venue.credentials, config),
+        **connection_of(fix, profile, venue.credentials_of("market_data"), config),
     )
 
 

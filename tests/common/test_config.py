@@ -19,6 +19,7 @@ from common.config import (
     Kind,
     SequencePolicy,
     begin_serving,
+    keys_of,
     live_sentence,
     load,
 )
@@ -579,6 +580,59 @@ def test_a_venue_that_tells_no_prices_over_fix_has_no_market_data_session_and_a_
     text = (folder / "bybit.toml").read_text()
     (folder / "bybit.toml").write_text(text[: text.index("[rest]")] + text[text.index("[credentials]") :])
     assert "and set [rest], where they are asked for" in refusal(folder, **served)
+
+
+KEY = "[market_data_credentials]\n"
+PRIME_FILES = 'api_key_file = "keys/p/k"\nsecret_file = "keys/p/s"\npassphrase_file = "keys/p/p"\n'
+
+
+def test_market_data_has_a_key_of_its_own_where_one_is_given(folder: Path) -> None:
+    served = {"FIXRING__STACK__VENUES": '["coinbase"]'}
+    venue = load(folder, served).venues["coinbase"]
+    assert venue.credentials_of("market_data") == venue.credentials_of("fix") == venue.credentials
+    replace(folder / "coinbase.toml", "[simulated]", f"{KEY}{PRIME_FILES}[simulated]")
+    venue = load(folder, served).venues["coinbase"]
+    own = venue.credentials_of("market_data")
+    assert own is not None and own.kind is CredentialKind.HMAC_PASSPHRASE and own.secret_file == "keys/p/s"
+    assert venue.credentials_of("fix") == venue.credentials != own
+    assert [(key.owner, key.table, key.connection) for key in keys_of(venue)] == [
+        ("coinbase", "credentials", "fix"),
+        ("coinbase's market data", "market_data_credentials", "market_data"),
+    ]
+    moved = load(folder, {**served, "FIXRING__COINBASE__MARKET_DATA_CREDENTIALS__SECRET_FILE": "keys/p/t"})
+    own = moved.venues["coinbase"].market_data_credentials
+    assert own is not None and own.secret_file == "keys/p/t"
+
+
+@pytest.mark.parametrize(
+    ("venue", "old", "new", "expected"),
+    [
+        ("coinbaseprime", "market_data_secret", "secret",
+         "market_data_credentials: Coinbase Prime: keys/coinbaseprime/secret is a file of an account's"),
+        ("kraken", "[simulated]", f'{KEY}api_key_file = "a"\nsecret_file = "b"\n[simulated]',
+         "market_data_credentials: Kraken Spot asks for no key where it tells prices; leave the table out"),
+        ("bybit", "[simulated]", f'{KEY}api_key_file = "a"\nprivate_key_file = "b"\n[simulated]',
+         "market_data_credentials: Bybit Spot asks for no key where it tells prices; leave the table out"),
+        ("okx", "[simulated]", f"{KEY}{PRIME_FILES}[simulated]",
+         "market_data_credentials: OKX asks for no key where it tells prices; leave the table out"),
+        ("coinbase", "[simulated]", f'{KEY}kind = "hmac"\napi_key_file = "a"\nsecret_file = "b"\n[simulated]',
+         'market_data_credentials: Coinbase Exchange takes kind = "hmac_passphrase", and kind = "hmac" is given'),
+    ],
+)  # fmt: skip
+def test_a_key_for_market_data_is_refused_where_it_opens_nothing(
+    folder: Path, venue: str, old: str, new: str, expected: str
+) -> None:
+    replace(folder / f"{venue}.toml", old, new)
+    assert expected in refusal(folder, FIXRING__STACK__VENUES=f'["{venue}"]')
+
+
+def test_a_venue_that_takes_no_other_key_for_prices_is_given_one(folder: Path) -> None:
+    file = folder / "coinbaseprime.toml"
+    text = file.read_text()
+    at = text.index(KEY.rstrip())
+    file.write_text(text[:at] + text[text.index("[simulated]") :])
+    told = "market_data_credentials: Coinbase Prime takes another key for market data than the account's; the table is"
+    assert told in refusal(folder, FIXRING__STACK__VENUES='["coinbaseprime"]')
 
 
 # ---- alerts ----

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from common.config import CHECKOUT, Config, ConfigError, CredentialsConfig, load
+from common.config import CHECKOUT, SERVED_VENUES, Config, ConfigError, CredentialsConfig, live_sentence, load
 from common.first_start import prepare
 from common.key_files import read_credentials
 from common.keys import CERTIFICATE_LIFE, server_names
@@ -120,6 +120,21 @@ def test_a_real_venue_s_keys_are_asked_for_never_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"credentials.api_key_file: .*no such file; docs/live.md"):
         prepare(config, NOW)
     assert not any(config.paths.keys.iterdir())
+
+
+def test_the_key_for_prices_is_made_where_the_venue_is_simulated_and_asked_for_where_it_is_not(tmp_path: Path) -> None:
+    environ = {"FIXRING_VAR": str(tmp_path / "var"), SERVED_VENUES: "coinbaseprime"}
+    made = prepare(load(environ=environ), NOW)
+    ours = [line for line in made if " of coinbaseprime's market data: " in line]
+    assert len(ours) == 3 and all("/market_data_" in line for line in ours)
+    folder = Path(shutil.copytree(CHECKOUT / "configs", tmp_path / "configs"))
+    for file in (folder / "fixring.toml", folder / "coinbaseprime.toml"):
+        file.write_text(file.read_text().replace('environment = "simulated"', 'environment = "live"'))
+    sentence = live_sentence("coinbaseprime")
+    config = load(folder, {**environ, "FIXRING__COINBASEPRIME__LIVE_CONFIRMATION": sentence})
+    (tmp_path / "var/keys/coinbaseprime/market_data_secret").unlink()
+    with pytest.raises(ConfigError, match=r"market_data_credentials.secret_file: .*no such file; docs/live.md"):
+        prepare(config, NOW)
 
 
 @pytest.mark.parametrize("kind", list(CredentialKind))

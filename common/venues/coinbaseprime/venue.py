@@ -1,7 +1,7 @@
 """Coinbase Prime: its facts, and where its parts are. README.md beside it has the sources and the oddities."""
 
 from common.messages import MAX_TIME_TO_LIVE_NS
-from common.venues.venue import Confidence, CredentialKind, Feature, VenueProfile
+from common.venues.venue import Confidence, CredentialKind, Feature, MarketDataKey, VenueProfile
 
 PROCESSING_LIMIT_NS = 10_000_000_000
 """No page says how long after a connection's death one of its requests may take effect: assumed, and generous."""
@@ -12,6 +12,7 @@ PROFILE = VenueProfile(
     simulated="common.venues.coinbaseprime.simulated:open_side",
     fields="common.venues.coinbaseprime.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
+    market_data_key=MarketDataKey.OWN,
     further=frozenset({Feature.GOOD_TILL_DATE}),
     lacks=frozenset(
         {

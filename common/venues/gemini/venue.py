@@ -1,7 +1,7 @@
 """Gemini: its facts, and where its parts are. README.md beside it has the sources and the oddities."""
 
 from common.messages import MAX_TIME_TO_LIVE_NS
-from common.venues.venue import Confidence, CredentialKind, Feature, VenueProfile
+from common.venues.venue import Confidence, CredentialKind, Feature, MarketDataKey, VenueProfile
 
 PROCESSING_LIMIT_NS = 10_000_000_000
 """No page says how long after a connection's death one of its requests may take effect: assumed, and generous."""
@@ -13,6 +13,7 @@ PROFILE = VenueProfile(
     rest="common.venues.gemini.rest:open_rest",
     fields="common.venues.gemini.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
+    market_data_key=MarketDataKey.NONE,
     lacks=frozenset(
         {
             Feature.AMEND,

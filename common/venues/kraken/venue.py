@@ -2,7 +2,7 @@
 
 from common.instant import NS_PER_S
 from common.orders.names import ClOrdIdForm
-from common.venues.venue import CredentialKind, Feature, VenueProfile
+from common.venues.venue import CredentialKind, Feature, MarketDataKey, VenueProfile
 
 VALID_NS = 5 * NS_PER_S
 """How far ahead ValidUntilTime(62) is: the venue wants 2 s to 60 s by its own clock, and ours may be another."""
@@ -17,6 +17,7 @@ PROFILE = VenueProfile(
     rest="common.venues.kraken.rest:open_rest",
     fields="common.venues.kraken.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
+    market_data_key=MarketDataKey.NONE,
     nonces_grow=True,
     further=frozenset(
         {

@@ -26,7 +26,7 @@ from common.venues.connector import comp_id
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import find_dialect, find_profile, folder_of
-from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature, VenueProfile
+from common.venues.venue import CREDENTIAL_FILES, CredentialKind, Feature, MarketDataKey, VenueProfile
 from services.exchange.__main__ import exchange_settings
 from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
@@ -66,13 +66,16 @@ def rsa_pem() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def configured(dialect: str, folder: Path) -> Config:
-    """A stack of this venue alone, simulated, with what a desk's file has to say."""
+def configured(dialect: str, folder: Path, *, market_data_key: bool = False) -> Config:
+    """A stack of this venue alone, simulated, with what a desk's file has to say; with a key of its own for market data
+    where the venue takes no other, or that is wished."""
     profile, text = find_profile(dialect), ""
     if profile.credentials:
         kind = profile.credentials[0]
         files = "".join(f'{key} = "keys/{key}"\n' for key in CREDENTIAL_FILES[kind])
         text = f'[credentials]\nkind = "{kind}"\n{files}'
+        if profile.market_data_key is MarketDataKey.OWN or market_data_key:
+            text += f'[market_data_credentials]\nkind = "{kind}"\n{files.replace("keys/", "keys/market_data_")}'
     (folder / "configs").mkdir()
     (folder / "configs" / "fixring.toml").touch()
     own = tomllib.loads((folder_of(dialect) / "venue.toml").read_text("utf-8"))
@@ -115,13 +118,15 @@ def _identity(profile: VenueProfile, resets: bool) -> str:
 
 class BothSides:
     """The venue's simulated exchange with an account of ours and a stranger's; `symbol` is its first one.
-    `refuses_superfluous` as in its settings.
+    `refuses_superfluous` as in its settings, `market_data_key` as in `configured`.
     """
 
-    def __init__(self, dialect: str, folder: Path, *, refuses_superfluous: bool | None = None) -> None:
+    def __init__(
+        self, dialect: str, folder: Path, *, refuses_superfluous: bool | None = None, market_data_key: bool = False
+    ) -> None:
         self.dialect = find_dialect(dialect)
         self.profile = find_profile(dialect)
-        self.config = configured(dialect, folder)
+        self.config = configured(dialect, folder, market_data_key=market_data_key)
         self.venue: VenueConfig = self.config.venues[NAME]
         self.settings = structs.replace(self._settings(), refuses_superfluous=refuses_superfluous)
         exchange = folder / "exchange"
@@ -160,12 +165,23 @@ class BothSides:
         """What the desk logs on with."""
         return read_credentials(self.venue.credentials, self.config)
 
+    @property
+    def market_data_credentials(self) -> Credentials | None:
+        """What it listens to prices with."""
+        return read_credentials(self.venue.credentials_of("market_data"), self.config)
+
+    def credentials_of(self, listener: str) -> Credentials | None:
+        """What a connection to that listener is logged on with."""
+        return self.market_data_credentials if listener == "market_data" else self.credentials
+
     def identity(self, listener: str = "fix", credentials: Credentials | None = None) -> Identity:
         """Who speaks on the next connection."""
         self._connections += 1
         fix = self.venue.connections[listener]
         sender = comp_id(
-            logs_on_as(fix, self.profile, credentials or self.credentials), fix.comp_id_prefix or "", self._connections
+            logs_on_as(fix, self.profile, credentials or self.credentials_of(listener)),
+            fix.comp_id_prefix or "",
+            self._connections,
         )
         return Identity(sender, fix.target_comp_id, fix.heart_bt_int_s)
 
@@ -176,7 +192,7 @@ class BothSides:
 
     def watcher(self) -> "Watcher":
         """A connection of ours to market data."""
-        settings = self.dialect.market_data_settings(self.identity("market_data"), self.credentials)
+        settings = self.dialect.market_data_settings(self.identity("market_data"), self.market_data_credentials)
         return Watcher(self, Client(self.world, listener="market_data", session=Session(settings)))
 
     def stranger(self, side: str, qty: Decimal, price: Decimal) -> None:

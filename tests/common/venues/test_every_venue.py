@@ -17,8 +17,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from common.config import CHECKOUT, SequencePolicy, accounts_of
+from common.config import CHECKOUT, ConfigError, SequencePolicy, keys_of
 from common.fix.secret_fields import blanked
+from common.fix.session import Session
 from common.fix.session_types import SessionSettings
 from common.fix.wire import encode, split
 from common.instant import NS_PER_S
@@ -40,10 +41,10 @@ from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import UnknownVenue, find_dialect, find_profile, find_rest, folder_of, venue_names
 from common.venues.rest import AHEAD_NS, RestSettings
-from common.venues.venue import CREDENTIAL_FILES, Feature, missing_feature
-from tests.common.exchange.harness import World
+from common.venues.venue import CREDENTIAL_FILES, Feature, MarketDataKey, missing_feature
+from tests.common.exchange.harness import Client, World
 from tests.common.venues import samples
-from tests.common.venues.both_sides import NAME, BothSides, Desk
+from tests.common.venues.both_sides import NAME, BothSides, Desk, configured
 from tests.common.venues.served import Served
 
 TEMPLATE = "_template"
@@ -147,7 +148,7 @@ def test_each_oddity_of_the_readme_has_a_test_of_its_number(dialect: str) -> Non
 def test_the_venue_s_file_agrees_with_its_dialect(sides: BothSides) -> None:
     """How numbers are kept stands in both: the one is for the session's life, the other for its FIX."""
     for listener, fix in sides.venue.connections.items():
-        settings = settings_of(sides, listener)(sides.identity(), sides.credentials)
+        settings = settings_of(sides, listener)(sides.identity(listener), sides.credentials_of(listener))
         assert settings.sequence_policy.name == fix.sequence_policy.name
         assert settings.reset_on_logon is (fix.sequence_policy is SequencePolicy.RESET)
 
@@ -233,7 +234,7 @@ def test_without_its_credentials_nothing_is_even_tried(sides: BothSides) -> None
         assert sides.credentials is None
         return
     for listener in sides.venue.connections:
-        settings = settings_of(sides, listener)(sides.identity(), sides.credentials)
+        settings = settings_of(sides, listener)(sides.identity(listener), sides.credentials_of(listener))
         if settings.logon_fields is None or sides.profile.comp_id_is_assigned:
             continue  # Who logs on here is known by his name alone.
         with pytest.raises(ValueError, match="credentials"):
@@ -251,6 +252,44 @@ def test_other_credentials_are_not_let_in(sides: BothSides) -> None:
         assert not desk.logged_on
         sides.world.pass_time(1)
         assert not desk.logged_on
+
+
+def test_whose_key_prices_are_listened_to_with_is_what_the_dialect_logs_on_with(sides: BothSides) -> None:
+    """A profile that says that none is asked for is right about it, and so is one that says that one is."""
+    if not (sides.profile.has(Feature.MARKET_DATA) and sides.profile.credentials):
+        return
+    if sides.profile.backend or sides.profile.market_data_key is MarketDataKey.NONE:
+        sides.dialect.market_data_settings(sides.identity("market_data"), None)
+        return
+    with pytest.raises(ValueError, match="credentials"):
+        sides.dialect.market_data_settings(sides.identity("market_data"), None)
+
+
+def test_a_key_of_its_own_listens_to_prices_and_the_account_s_does_not(dialect: str, tmp_path: Path) -> None:
+    profile = find_profile(dialect)
+    if not (profile.has(Feature.MARKET_DATA) and profile.credentials) or profile.backend:
+        return
+    if profile.market_data_key is MarketDataKey.NONE:
+        with pytest.raises(ConfigError, match="market_data_credentials: .* asks for no key where it tells prices"):
+            configured(dialect, tmp_path, market_data_key=True)
+        return
+    sides = BothSides(dialect, tmp_path, market_data_key=True)
+    account, own = sides.credentials, sides.market_data_credentials
+    assert own is not None and own != account
+    assert listener_lets_in(sides, "market_data", own) and listener_lets_in(sides, "fix", account)
+    assert not listener_lets_in(sides, "market_data", account)
+    assert not listener_lets_in(sides, "fix", own), "and it trades nothing"
+
+
+def listener_lets_in(sides: BothSides, listener: str, credentials: Credentials | None) -> bool:
+    """Whether a Logon(A) made with these is let in there."""
+    settings = settings_of(sides, listener)(sides.identity(listener, credentials), credentials)
+    client = Client(sides.world, listener=listener, session=Session(settings))
+    is_in = client.session.logged_on
+    if is_in:
+        client.session.logout("", sides.world.now)
+    sides.world.pass_time(1)
+    return is_in
 
 
 def logon_of(sides: BothSides, credentials: Credentials | None) -> tuple[str, bytes, bytes]:
@@ -294,7 +333,7 @@ def others(sides: BothSides, number: int) -> Credentials:
         assert sides.venue.credentials is not None
         key_file = sides.config.paths.resolve(sides.venue.credentials.private_key_file)
         key_file.unlink()
-        make_credentials(sides.config, accounts_of(sides.venue)[0])
+        make_credentials(sides.config, keys_of(sides.venue)[0])
         return structs.replace(ours, private_key_pem=key_file.read_bytes())
     return structs.replace(ours, **{name: value[::-1]})
 

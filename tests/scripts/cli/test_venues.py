@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from common.actor.control import is_running
-from common.config import CHECKOUT, load
+from common.config import CHECKOUT, SERVED_VENUES, load
 from common.exit_status import ExitStatus
 from common.first_start import prepare
 from common.fix.session_types import SessionSettings
@@ -84,6 +84,27 @@ def test_a_name_that_is_none_is_wrong_usage(act: str, capsys: pytest.CaptureFixt
 def test_keys_that_are_not_there_are_named_with_their_files(capsys: pytest.CaptureFixture[str]) -> None:
     answer = told(capsys, "check", "binance", status=ExitStatus.CONFIGURATION)
     assert [f for f in answer["findings"] if "no such file" in f["problem"] and "private_key" in f["what"]]
+
+
+def test_a_key_for_prices_is_shown_and_checked_by_the_logon_that_is_made_with_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(capsys, "show", "coinbaseprime")["market_data_key"] == "its own, hmac_passphrase"
+    assert told(capsys, "show", "coinbase")["market_data_key"] == "the account's"
+    assert told(capsys, "show", "bybit")["market_data_key"] == ""
+    monkeypatch.setenv(SERVED_VENUES, "coinbaseprime")
+    config = load()
+    prepare(config, datetime.datetime.now(datetime.UTC))
+    found = findings(told(capsys, "check", "coinbaseprime"))
+    prints = [what.rpartition(" ")[2] for what in found if "credentials, key " in what]
+    assert len(set(prints)) == 2, "of the account and of its market data"
+    assert [what for what in found if what.startswith("market_data: a Logon(A) can be made")]
+    own = config.venues["coinbaseprime"].market_data_credentials
+    assert own is not None
+    config.paths.resolve(own.secret_file).unlink()
+    answer = told(capsys, "check", "coinbaseprime", status=ExitStatus.CONFIGURATION)
+    (wrong,) = [f for f in answer["findings"] if f["problem"] == "no such file"]
+    assert wrong["what"].startswith("coinbaseprime's market data: ") and wrong["what"].endswith("market_data_secret")
 
 
 def findings(answer: Any) -> dict[str, str]:

@@ -16,7 +16,7 @@ class TemplateMarketData(FixMarketData):
     """The market data listener."""
 
     def _admit(self, raw: bytes) -> Client | str:
-        return why_refused(self._venue, raw) or super()._admit(raw)
+        return why_refused(self._venue, self._scope, raw) or super()._admit(raw)
 
 
 class TemplateForm:

@@ -22,7 +22,7 @@ class TemplateOrders(ResendingFixOrders):
         }
 
     def _admit(self, raw: bytes) -> Client | str:
-        return why_refused(self._venue, raw) or super()._admit(raw)
+        return why_refused(self._venue, self._scope, raw) or super()._admit(raw)
 
     def _terms(self, client: Client, request: Request) -> Terms:
         ord_type, has_price, time_in_force = request.text(40), request.has(44), request.text(59)

@@ -69,7 +69,7 @@ class BinanceRest:
 
     def __init__(self, venue: Venue, more: Mapping[tuple[str, str], Route]) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._weight = Window(60)
         routes = {
             ("GET", "ping"): Route(1, False, lambda account, p, now: {}),

@@ -47,24 +47,29 @@ class Limits:
 
 class Rules(NamedTuple):
     """What one kind of listener takes: its limits, its messages with their fields, what it says of others' messages
-    (code and text), and whether it is a drop copy."""
+    (code and text), and which one it is."""
 
     limits: Limits
     fields: dict[str, frozenset[bytes]]
     others: tuple[int, str]
-    is_drop_copy: bool = False
+    listener: str
+
+    @property
+    def is_drop_copy(self) -> bool:
+        """Whether it tells of orders and takes none."""
+        return self.listener == "drop_copy"
 
 
 ORDER_ENTRY = Rules(
-    Limits(10_000, 10, 15, 30, 10), wire.ORDER_ENTRY_FIELDS, (wire.GARBLED, "Unsupported message type.")
+    Limits(10_000, 10, 15, 30, 10), wire.ORDER_ENTRY_FIELDS, (wire.GARBLED, "Unsupported message type."), "fix"
 )
 DROP_COPY = Rules(
     Limits(60, 60, 15, 30, 10), wire.DROP_COPY_FIELDS,
-    (wire.NOT_ON_DROP_COPY, "This message is not supported by drop copy sessions."), is_drop_copy=True,
+    (wire.NOT_ON_DROP_COPY, "This message is not supported by drop copy sessions."), "drop_copy",
 )  # fmt: skip
 MARKET_DATA = Rules(
     Limits(2_000, 60, 300, 300, 100), wire.MARKET_DATA_FIELDS,
-    (wire.NOT_ON_MARKET_DATA, "This message is not supported by market data sessions."),
+    (wire.NOT_ON_MARKET_DATA, "This message is not supported by market data sessions."), "market_data",
 )  # fmt: skip
 
 
@@ -389,7 +394,7 @@ class BinanceGateway(PeerGateway[Peer]):
     def __init__(self, venue: Venue, rules: Rules) -> None:
         super().__init__()
         self._venue = venue
-        self._door = Door(venue.settings.keys, rules)
+        self._door = Door(venue.settings.keys_for(rules.listener), rules)
 
     def _request(self, peer: Peer, msg_type: str, f: Fields, fields: list[list[bytes]], seq: int, now: Instant) -> None:
         raise Rejection(wire.GARBLED, "Unsupported message type.", 5, 35)

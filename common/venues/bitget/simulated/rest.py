@@ -75,7 +75,7 @@ class BitgetRestApi:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._windows: dict[tuple[str, str], Window] = {}
         futures = BitgetFuturesApi(venue)
         public: dict[str, Handler] = {

@@ -55,7 +55,7 @@ class BullishOrders(ResendingFixOrders):
     _reports: BullishReports
 
     def __init__(self, venue: Venue) -> None:
-        self._traders = {key.account: key for key in venue.settings.keys if key.account_id and key.trades}
+        self._traders = {key.account: key for key in venue.settings.keys_for("fix") if key.account_id}
         super().__init__(venue, BullishReports({its: key.account_id for its, key in self._traders.items()}))
         self._traded: set[str] = set()
         self._took_leave: set[str] = set()

@@ -45,7 +45,7 @@ class BullishRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys if not key.trades}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._tokens: dict[str, tuple[str, int]] = {}
         self._weight = Window(60)
         private = {

@@ -60,7 +60,7 @@ class BybitRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._requests, self._cancels = Window(REQUESTS_S), Window(1)
         public = {
             "market/time": self._time,

@@ -267,7 +267,7 @@ class BybitGateway(PeerGateway[Peer]):
     def __init__(self, venue: Venue) -> None:
         super().__init__()
         self._venue = venue
-        self._door = Door(venue.settings.keys)
+        self._door = Door(venue.settings.keys_for("fix"))
 
     def _peer(self, line: Line, now: Instant) -> Peer:
         return Peer(line, self._venue, self._door, self._request, now)

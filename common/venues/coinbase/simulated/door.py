@@ -51,9 +51,11 @@ def signature(key: Key, fields: Fields) -> bytes:
     return base64.b64encode(hmac.new(secret, "\x01".join(parts).encode("latin-1"), hashlib.sha256).digest())
 
 
-def why_refused(venue: Venue, fields: Fields, longest_heart_bt_int_s: int) -> tuple[int, int, str] | None:
+def why_refused(
+    venue: Venue, listener: str, fields: Fields, longest_heart_bt_int_s: int
+) -> tuple[int, int, str] | None:
     """SessionRejectReason(373), RefTagID(371) and Text(58) of a Logon(A) that is not let in; None where it is."""
-    keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys}
+    keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys_for(listener)}
     key = keys.get(fields.get(b"49", b""))
     if key is None or fields.get(b"56") != venue.settings.comp_id.encode():
         return COMP_ID_PROBLEM, 49, "CompID problem"
@@ -98,14 +100,14 @@ class CoinbaseDoor(FixGateway):
 
     def _admit(self, raw: bytes) -> Client | str:
         fields = split(raw)
-        refused = why_refused(self._venue, fields, self.longest_heart_bt_int_s)
+        refused = why_refused(self._venue, self._scope, fields, self.longest_heart_bt_int_s)
         return refused[2] if refused is not None else super()._admit(raw)
 
     def _farewell(self, raw: bytes, why: str, now: Instant) -> bytes:
         fields = split(raw)
         if fields.get(b"35") != b"A":
             return b""
-        refused = why_refused(self._venue, fields, self.longest_heart_bt_int_s)
+        refused = why_refused(self._venue, self._scope, fields, self.longest_heart_bt_int_s)
         reason, tag, text = refused or (COMP_ID_PROBLEM, 49, "Only one session per API key")
         to = fields.get(b"49", b"").decode("latin-1")
         head = f"35=3\x0134=1\x0149={self._venue.settings.comp_id}\x0152={utc_timestamp(now.wall_ns).decode()}\x01"

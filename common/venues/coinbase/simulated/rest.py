@@ -54,7 +54,7 @@ class CoinbaseRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._asked = Window(BURST_S)
         self.routes: Mapping[tuple[str, str], Route] = {
             ("GET", "/time"): Route(1, False, self._time),

@@ -64,7 +64,7 @@ class InternationalDoor(FixGateway):
     def __init__(self, venue: Venue, *arguments: Any) -> None:
         """`arguments` are those of the listener's own class."""
         self._asked: dict[str, Window] = {}
-        self._keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys}
+        self._keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys_for("fix")}
         super().__init__(venue, *arguments)
 
     def _session_settings(self, party: Party) -> SessionSettings:

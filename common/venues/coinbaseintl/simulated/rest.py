@@ -49,7 +49,7 @@ class InternationalRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._asked = Window(1)
         routes = {
             ("GET", f"{ROOT}/portfolios"): Route(1, True, self._portfolios),

@@ -41,8 +41,8 @@ class PrimeDoor(FixGateway):
     def __init__(self, venue: Venue, *arguments: Any) -> None:
         """`arguments` are those of the listener's own class."""
         self._asked: dict[str, Window] = {}
-        self._keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys}
         super().__init__(venue, *arguments)
+        self._keys = {key.api_key.encode("latin-1"): key for key in venue.settings.keys_for(self._scope)}
 
     def _session_settings(self, party: Party) -> SessionSettings:
         return replace(super()._session_settings(party), sending_time_tolerance_s=CLOCK_S)

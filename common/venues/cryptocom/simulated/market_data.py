@@ -69,7 +69,7 @@ class CryptocomMarketData(FixMarketData):
 
     def __init__(self, venue: Venue, form: CryptocomForm) -> None:
         super().__init__(venue, form)
-        self._door = Door(venue.settings.keys, "")
+        self._door = Door(venue.settings.keys_for("market_data"), "")
         self._echo: dict[str, bytes] = {}
         self._sequences: dict[tuple[int, bytes], bytes] = {}
         self._asked: dict[str, tuple[int, int]] = {}

@@ -52,7 +52,7 @@ class CryptocomOrders(ResendingFixOrders):
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue, CryptocomReports())
-        self._door = Door(venue.settings.keys, SYSTEM)
+        self._door = Door(venue.settings.keys_for("fix"), SYSTEM)
         self._echo: dict[str, bytes] = {}
         self._cancelling: dict[str, set[int]] = {}
         self._room: dict[str, tuple[int, int]] = {}

@@ -43,7 +43,7 @@ class CryptocomRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._weight = Window(60)
         private = {
             "get-order-detail": self._order, "get-open-orders": self._open_orders, "get-trades": self._trades,

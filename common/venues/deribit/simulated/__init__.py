@@ -14,7 +14,7 @@ _LACKS = lacking(Kind.UNKNOWN, Kind.LOST, Kind.CROSSED, Kind.DONE_FOR_DAY, Kind.
 
 def open_side(venue: Venue) -> Side:
     """The gateways of a simulated Deribit: either kind of request is served on a connection to the first."""
-    door = Door(venue.settings.keys)
+    door = Door(venue.settings.keys_for)
     market_data = DeribitMarketData(venue, door)
     return Side(
         DeribitOrders(venue, door, market_data), market_data, RestGateway(venue, DeribitRest(venue)), lacks=_LACKS

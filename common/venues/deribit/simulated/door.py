@@ -7,7 +7,7 @@ the base64 of SHA-256 over it and the client's secret. The whole Logon(A) is sen
 import base64
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from hmac import compare_digest
 from typing import NamedTuple
@@ -48,18 +48,19 @@ def options_of(raw: bytes) -> Options:
 
 
 class Door:
-    """The keys, and the last time that each client logged on with, which has to grow."""
+    """The keys of each listener, and the last time that each client logged on with, which has to grow."""
 
-    def __init__(self, keys: Sequence[Key]) -> None:
-        self._keys = {key.api_key.encode(): key for key in keys}
+    def __init__(self, keys_for: Callable[[str], Iterable[Key]]) -> None:
+        self._keys_for = keys_for
         self._last: dict[tuple[str, bytes], int] = {}
 
-    def enter(self, raw: bytes) -> Key | None:
-        """Whose Logon(A) it is; None for nobody's."""
+    def enter(self, raw: bytes, listener: str) -> Key | None:
+        """Whose Logon(A) at that listener it is; None for nobody's."""
         fields = split(raw)
         if any(tag not in fields for tag in (b"108", b"96", b"553", b"554")):
             return None
-        raw_data, key = fields[b"96"], self._keys.get(fields[b"553"])
+        raw_data = fields[b"96"]
+        key = next((key for key in self._keys_for(listener) if key.api_key.encode() == fields[b"553"]), None)
         timestamp, _, nonce = raw_data.partition(b".")
         if key is None or not (0 < len(nonce) <= _MAX_NONCE and timestamp.isdigit()):
             return None
@@ -104,7 +105,7 @@ class DeribitGateway(FixGateway):
             return f"the first message is no Logon(A) to {self._comp_id}"
         if comp_id in self._clients:
             return f"{comp_id} is logged on already"
-        key = self.door.enter(raw)
+        key = self.door.enter(raw, self._scope)
         if key is None:
             return INVALID
         party = Party(comp_id=comp_id, account=key.account)

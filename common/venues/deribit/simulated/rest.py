@@ -58,7 +58,7 @@ class DeribitRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._asked = Window(BURST_S)
         public = {"get_time": self._time, "get_instrument": self._instrument}
         private = {

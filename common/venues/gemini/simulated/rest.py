@@ -52,7 +52,7 @@ class GeminiRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._nonces: dict[str, int] = {}
         self._asked = Window(60)
         self.routes: Mapping[tuple[str, str], Route] = {

@@ -29,7 +29,8 @@ class HtxGateway(FixGateway):
     def _admit(self, raw: bytes) -> Client | str:
         fields = split(raw)
         name = fields.get(b"49", b"").decode("ascii", "replace")
-        key = next((k for k in self._venue.settings.keys if k.api_key.encode() == fields.get(b"553")), None)
+        keys = self._venue.settings.keys_for(self._scope)
+        key = next((k for k in keys if k.api_key.encode() == fields.get(b"553")), None)
         why = _why_refused(fields, key)
         if fields.get(b"35") != b"A" or not _ANY_NAME.fullmatch(name) or key is None or why:
             return why or "the first message is no Logon(A)"

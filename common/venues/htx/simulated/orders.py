@@ -44,7 +44,7 @@ class HtxOrders(HtxGateway, FixOrders):
     _reports: HtxReports
 
     def __init__(self, venue: Venue) -> None:
-        self._account_ids = {key.account: key.account_id for key in venue.settings.keys}
+        self._account_ids = {key.account: key.account_id for key in venue.settings.keys_for("fix")}
         super().__init__(venue, HtxReports(self._account_ids))
         self._sent: dict[str, Window] = {}
 

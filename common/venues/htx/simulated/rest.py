@@ -36,7 +36,7 @@ class HtxRest:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._weight = Window(60)
         routes = {("GET", "/v1/common/timestamp"): Route(1, False, self._time)}
         private = {
@@ -44,7 +44,7 @@ class HtxRest:
             "matchresults": self._trades,
         }  # fmt: skip
         routes |= {("GET", f"/v1/order/{path}"): Route(1, True, answer) for path, answer in private.items()}
-        for key in venue.settings.keys:
+        for key in venue.settings.keys_for("rest"):
             routes[("GET", f"/v1/account/accounts/{key.account_id}/balance")] = Route(1, True, self._balances)
         routes[("POST", "/v1/order/orders/batchCancelOpenOrders")] = Route(1, True, self._cancel_all)
         self.routes: Mapping[tuple[str, str], Route] = routes

@@ -67,7 +67,7 @@ class KrakenOrders(ResendingFixOrders):
     def __init__(self, venue: Venue, counters: Counters) -> None:
         super().__init__(venue, KrakenReports())
         self._counters = counters
-        self._door = Door(venue.settings.keys, venue.settings.parties)
+        self._door = Door(venue.settings.keys_for("fix"), venue.settings.parties)
         self._names = LastNames()
         self._keeping: set[str] = set()
         self._took_leave: set[str] = set()

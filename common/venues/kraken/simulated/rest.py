@@ -52,7 +52,7 @@ class KrakenRest:
     def __init__(self, venue: Venue, counters: Counters) -> None:
         self._venue = venue
         self._counters = counters
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._nonces: dict[str, int] = {}
         self._weight = Window(60)
         public = {"Time": self._time, "AssetPairs": self._asset_pairs}

@@ -102,7 +102,7 @@ class OkxRestApi:
     def __init__(self, venue: Venue, pushes: OkxWebSocket) -> None:
         self._venue = venue
         self._pushes = pushes
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._windows: dict[tuple[str, str, str], Window] = {}
         public = {
             "public/time": self._time, "public/instruments": self._instruments, "market/books": self._book,

@@ -38,7 +38,7 @@ def keys_of(sides: BothSides) -> HmacPassphrase:
 
 def ours(sides: BothSides, listener: str = "fix") -> SessionSettings:
     make = sides.dialect.session_settings if listener == "fix" else sides.dialect.market_data_settings
-    return make(sides.identity(listener), sides.credentials)
+    return make(sides.identity(listener), sides.credentials_of(listener))
 
 
 def is_let_in(sides: BothSides, settings: SessionSettings, listener: str = "fix") -> bool:
@@ -266,3 +266,10 @@ def test_19_a_trade_holds_a_group_within_the_group(desk: Desk) -> None:
     trades = [e for e in watcher.heard() if isinstance(e, BookEntry) and e.what == "2"]
     assert [(e.px, e.qty, e.taker_side, e.why) for e in trades] == [(sides.price, sides.qty / 2, "2", "")] * 2
     assert [raw for raw in watcher.client.raw if b"\x01453=1\x01448=CBSE\x01" in raw]
+
+
+def test_20_market_data_takes_no_other_key_than_its_own(sides: BothSides) -> None:
+    make, identity = sides.dialect.market_data_settings, sides.identity("market_data")
+    assert not is_let_in(sides, make(identity, sides.credentials), "market_data")
+    assert not is_let_in(sides, sides.dialect.session_settings(sides.identity(), sides.market_data_credentials))
+    assert is_let_in(sides, make(identity, sides.market_data_credentials), "market_data")

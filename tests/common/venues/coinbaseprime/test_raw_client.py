@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.venues.credentials import HmacPassphrase
+from common.venues.credentials import Credentials, HmacPassphrase
 from tests.common.venues.both_sides import STRANGER, BothSides
 from tests.common.venues.coinbaseprime import raw_client
 from tests.common.venues.coinbaseprime.raw_client import RawClient, now
@@ -19,19 +19,30 @@ SUBSCRIBE = (("263", "1"), ("264", "0"), ("265", "0"), ("267", "2"), ("269", "0"
 
 @pytest.fixture
 def who(sides: BothSides) -> tuple[str, str, str]:
-    ours = sides.credentials
+    return told_of(sides.credentials)
+
+
+@pytest.fixture
+def listening(sides: BothSides) -> tuple[str, str, str]:
+    """The key that prices are listened to with."""
+    return told_of(sides.market_data_credentials)
+
+
+def told_of(ours: Credentials | None) -> tuple[str, str, str]:
     assert isinstance(ours, HmacPassphrase)
     return ours.api_key, ours.secret.decode(), ours.passphrase
 
 
 @pytest.fixture
-def connect(served: Served, who: tuple[str, str, str]) -> Iterator[Connect]:
+def connect(
+    served: Served, who: tuple[str, str, str], listening: tuple[str, str, str]
+) -> Iterator[Connect]:
     """Makes a connection to a listener; each is closed in the end."""
     clients: list[RawClient] = []
 
     def connected(listener: str = "fix", other: tuple[str, str, str] | None = None) -> RawClient:
         version = "FIX.4.2" if listener == "fix" else "FIXT.1.1"
-        clients.append(RawClient(served.port(listener), other or who, version))
+        clients.append(RawClient(served.port(listener), other or (who if listener == "fix" else listening), version))
         return clients[-1]
 
     yield connected

@@ -73,7 +73,7 @@ class GateioRequests(ABC):
     def __init__(self, venue: Venue, pushes: GateioWebSocket) -> None:
         self._venue = venue
         self._pushes = pushes
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._windows: dict[tuple[str, str], Window] = {}
         self._told = (OTHERS, 0, 0)
 

@@ -62,7 +62,7 @@ class KucoinRequests(ABC):
     def __init__(self, venue: Venue, tokens: Tokens) -> None:
         self._venue = venue
         self._tokens = tokens
-        self._keys = {key.api_key: key for key in venue.settings.keys}
+        self._keys = {key.api_key: key for key in venue.settings.keys_for("rest")}
         self._pools: dict[str, Window] = {}
         self._pool: Window | None = None
 
