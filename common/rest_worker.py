@@ -1,6 +1,7 @@
-"""The worker of an actor that asks a venue's REST side: one blocking call at a time, away from the loop."""
+"""The workers of an actor that asks a venue's REST side: one blocking call of each at a time, away from the loop."""
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 import msgspec
 
@@ -12,11 +13,20 @@ from common.venues.credentials import Credentials, UnreadableCredentials
 from common.venues.key_in_use import ReadAgain
 from common.venues.registry import find_rest
 from common.venues.rest import Listed, Listing, OpenRest, RestSettings, RestSide, Unlisted, put_question
+from common.venues.ways import Way, both_ways
+
+Answering = Callable[[msgspec.Struct], msgspec.Struct]
+
+
+def rest_workers(venue: VenueConfig, told: CredentialsConfig | None, config: Config) -> tuple[Answering, Answering]:
+    """The same twice, for questions and for cancels: within one limit, and neither waits for the other's answers."""
+    questions, cancels = both_ways(Lock())
+    return rest_worker(venue, told, config, questions), rest_worker(venue, told, config, cancels)
 
 
 def rest_worker(
-    venue: VenueConfig, told: CredentialsConfig | None, config: Config
-) -> Callable[[msgspec.Struct], msgspec.Struct]:
+    venue: VenueConfig, told: CredentialsConfig | None, config: Config, way: Way | None = None
+) -> Answering:
     """What answers an `Ask` at the venue's `[rest]`, with the credentials that their files hold by then. Raises
     ConfigError where it cannot be opened."""
     assert venue.rest is not None
@@ -25,7 +35,7 @@ def rest_worker(
     if credentials is None:
         raise ConfigError(f"{venue.name}: [rest] needs [credentials]")
     symbols, nonces = tuple(venue.instruments), request_nonces(config)
-    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca, symbols, nonces)
+    settings = RestSettings(venue.name, venue.rest.url, credentials, venue.rest.timeout_ms, ca, symbols, nonces, way)
     try:
         side = RotatingRest(find_rest(venue.dialect), settings, reader_of(told, config))
     except ValueError as error:
@@ -75,9 +85,7 @@ class RotatingRest:
             self._settings = settings
 
 
-def guarded(
-    rest: RestSide, venue: str, why_not: Callable[[], str] | None
-) -> Callable[[msgspec.Struct], msgspec.Struct]:
+def guarded(rest: RestSide, venue: str, why_not: Callable[[], str] | None) -> Answering:
     """What answers questions, and asks nobody while `why_not` says why the venue is not to be dialled."""
 
     def ask(question: msgspec.Struct) -> Answer | Listed:

@@ -90,12 +90,13 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Run the actor's one blocking function with `argument` in the worker; answered by `call_finished`. One at a
-    time.
+    """Run the blocking function of a worker of the actor with `argument`; answered by `call_finished`. Each worker has
+    one call at a time; `worker` is "" where there is no other.
     """
 
     number: int
     argument: msgspec.Struct
+    worker: str = ""
 
 
 class Exit(msgspec.Struct, frozen=True, gc=False):

@@ -167,8 +167,7 @@ class Shell:
         self._accepted = 0
         self._read_log: LogReader | None = None
         self._reads: deque[ReadLog] = deque()
-        self._worker: Callable[[msgspec.Struct], msgspec.Struct] | None = None
-        self._work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._workers: dict[str, queue.SimpleQueue[Call | None]] = {}
         self._done: deque[tuple[int, msgspec.Struct]] = deque()
         self._worker_failure: Exception | None = None
         self._ends_what_stood_still = False
@@ -314,10 +313,11 @@ class Shell:
         """Another host may take over: a process that stood still ends its connections before it writes anything."""
         self._ends_what_stood_still = True
 
-    def worker(self, function: Callable[[msgspec.Struct], msgspec.Struct]) -> None:
-        """The one blocking function that `Call` runs, in a thread of its own."""
-        self._worker = function
-        threading.Thread(target=self._labour, name="worker", daemon=True).start()
+    def worker(self, function: Callable[[msgspec.Struct], msgspec.Struct], name: str = "") -> None:
+        """The blocking function that a `Call` to the worker of that name runs, in a thread of its own."""
+        work: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._workers[name] = work
+        threading.Thread(target=self._labour, args=(function, work), name=name or "worker", daemon=True).start()
 
     # ---- turns ----
     def run(self) -> int:
@@ -504,16 +504,17 @@ class Shell:
 
     def _call(self, effect: Effect) -> None:
         assert isinstance(effect, Call)
-        if self._worker is None:
-            raise RuntimeError(f"{self.core.name}: calls a worker but was given none")
-        self._work.put(effect)
+        if effect.worker not in self._workers:
+            raise RuntimeError(f"{self.core.name}: calls a worker {effect.worker!r} but was given none")
+        self._workers[effect.worker].put(effect)
 
-    def _labour(self) -> None:
-        """The worker thread: one call at a time, its result handed to the loop; how it ends goes there too."""
-        assert self._worker is not None
+    def _labour(
+        self, function: Callable[[msgspec.Struct], msgspec.Struct], work: "queue.SimpleQueue[Call | None]"
+    ) -> None:
+        """A worker's thread: one call at a time, its result handed to the loop; how it ends goes there too."""
         try:
-            while (call := self._work.get()) is not None:
-                self._done.append((call.number, self._worker(call.argument)))
+            while (call := work.get()) is not None:
+                self._done.append((call.number, function(call.argument)))
                 self._waker.send(b"w")
         except Exception as error:
             self._worker_failure = error
@@ -743,7 +744,8 @@ class Shell:
         if self._curve is not None:
             self._curve.close()
         self._context.term()
-        self._work.put(None)
+        for work in self._workers.values():
+            work.put(None)
         self.log.close()
         os.close(self._lock)
 

@@ -25,6 +25,7 @@ from common.venues.credentials import Credentials, HmacPassphrase
 from common.venues.nonces import GrowingNonce
 from common.venues.pace import Pace
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, Listed, RestSettings, decimal_field, masked
+from common.venues.ways import Shared, Way
 
 MS_PER_S = 1000
 OF_THE_KILL_SWITCH = frozenset({"cancel_all", "cancel", "open_orders"})
@@ -56,7 +57,8 @@ def ccxt_client(
     """
     exchange = ccxt_class(name)({**options, "timeout": settings.timeout_ms})
     exchange.urls["api"] = _aimed(exchange.urls["api"], settings.url)
-    return _at_pace(exchange, settings, Throttle(clock, pace or Pace(MS_PER_S / exchange.rateLimit), cost_of))
+    pace = pace or Pace(MS_PER_S / exchange.rateLimit)
+    return _at_pace(exchange, settings, Throttle(clock, pace, cost_of, settings.way))
 
 
 def bare_client(sign: Callable[..., Mapping[str, object]], settings: RestSettings, clock: Clock, pace: Pace) -> Any:
@@ -67,7 +69,7 @@ def bare_client(sign: Callable[..., Mapping[str, object]], settings: RestSetting
         {"id": settings.venue, "timeout": settings.timeout_ms}
     )
     exchange.sign = sign
-    return _at_pace(exchange, settings, Throttle(clock, pace, float))
+    return _at_pace(exchange, settings, Throttle(clock, pace, float, settings.way))
 
 
 def _at_pace(exchange: Any, settings: RestSettings, throttle: "Throttle") -> Any:
@@ -86,8 +88,15 @@ def _aimed(urls: Mapping[str, Any], url: str) -> dict[str, Any]:
 def growing_nonce(exchange: Any, settings: RestSettings, api_key: str, clock: Clock) -> GrowingNonce:
     """The numbers that the requests of `exchange` bear from now on, by its own clock."""
     kept = None if settings.nonces is None else settings.nonces.of_key(api_key)
-    nonce = GrowingNonce(lambda: int(exchange.milliseconds()), kept, clock.sleep)
-    exchange.nonce = nonce
+    nonce, fetch = GrowingNonce(lambda: int(exchange.milliseconds()), kept, clock.sleep, settings.way), exchange.fetch
+
+    def fetch_and_tell(*request: object) -> object:
+        try:
+            return fetch(*request)
+        finally:
+            nonce.answered()
+
+    exchange.nonce, exchange.fetch = nonce, fetch_and_tell
     return nonce
 
 
@@ -120,20 +129,17 @@ def http_signer(exchange: Any, section: list[str]) -> Signer:
     return sign
 
 
-def wait_for(clock: Clock, pace: Pace, cost: float | None) -> None:
-    """Sleep until a request of `cost` (1 where none is given) may go."""
-    delay_s = pace.delay_s(1.0 if cost is None else cost, clock.clock_gettime(clock.CLOCK_BOOTTIME))
-    if delay_s:
-        clock.sleep(delay_s)
-
-
 class Throttle:
     """What CCXT calls before each request: it sleeps, by its `clock`, until the venue's pace has room for it."""
 
-    def __init__(self, clock: Clock, pace: Pace, cost_of: Callable[[float], float]) -> None:
-        """`cost_of` is what a request takes of the pace by its cost in CCXT."""
+    def __init__(
+        self, clock: Clock, pace: Pace, cost_of: Callable[[float], float], way: Way | None = None
+    ) -> None:
+        """`cost_of` is what a request takes of the pace by its cost in CCXT, `way` which of two this is: they share
+        their paces."""
         self.clock = clock
-        self._pace = self._due = pace
+        self._way = Way(Shared(), is_first=True) if way is None else way
+        self._pace = self._due = self._way.shared.pace("", pace)
         self._cost_of = cost_of
 
     def pace_apart(self, exchange: Any, apart: Mapping[str, Pace]) -> None:
@@ -142,16 +148,20 @@ class Throttle:
         Which path a request goes to CCXT tells where it asks for its cost alone, right before it waits.
         """
         cost_in_ccxt = exchange.calculate_rate_limiter_cost
+        paces = {path: self._way.shared.pace(path, pace) for path, pace in apart.items()}
 
         def cost(api: object, method: str, path: str, *more: object) -> object:
-            self._due = apart.get(path, self._pace)
+            self._due = paces.get(path, self._pace)
             return cost_in_ccxt(api, method, path, *more)
 
         exchange.calculate_rate_limiter_cost = cost
 
     def __call__(self, cost: float | None = None) -> None:
-        """See the class."""
-        wait_for(self.clock, self._due, None if cost is None else self._cost_of(cost))
+        """See the class: a request of no cost in CCXT costs 1."""
+        takes, now_s = 1.0 if cost is None else self._cost_of(cost), self.clock.clock_gettime(self.clock.CLOCK_BOOTTIME)
+        delay_s = self._way.delay_s(self._due, takes, now_s)
+        if delay_s:
+            self.clock.sleep(delay_s)
 
 
 class CcxtRest(Protocol[ApiT]):
@@ -198,6 +208,9 @@ class CcxtRest(Protocol[ApiT]):
         except (OSError, *OF_ANOTHER_FORM) as error:
             # A file may be gone, such as the authorities' certificates: the question failed, and the next may not.
             return Answer(self._venue, ask, True, 0, f"{type(error).__name__}: {masked(error)}")
+        finally:
+            if self._nonce is not None:
+                self._nonce.answered()
 
     def look_up(self, asks: Sequence[Ask]) -> Listed:
         """See `RestSide`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from common.venues.dialect import nonce_ms
+from common.venues.ways import Shared, Way
 
 
 class Nonces(NamedTuple):
@@ -42,31 +43,60 @@ class NonceNotKept(OSError):
     """The number of a REST request could not be kept: the next life, or another process, might use it again."""
 
 
+class CancelUnderWay(OSError):
+    """A question has no number: it might arrive before a cancel that has a lower one, which would be refused then."""
+
+
 class GrowingNonce:
     """The numbers of REST requests, where each has to be above the one before: the time, whatever the clock does.
 
     With somewhere to keep them each is above all that its key has ever had. `must_be_kept`: a number that cannot be
     kept is none; else it is given all the same, and the venue may refuse it.
+
+    On one of two `Way`s the numbers are above those of both, and that of a question waits for the answer to a cancel.
     """
 
-    def __init__(self, read_ms: Callable[[], int], kept: "KeptNonces | None", sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, read_ms: Callable[[], int], kept: "KeptNonces | None", sleep: Callable[[float], None],
+        way: Way | None = None,
+    ) -> None:  # fmt: skip
         """`read_ms` reads the clock, in Unix milliseconds; without `kept` they are those of this life alone."""
         self._read_ms = read_ms
         self._kept = kept
         self._sleep = sleep
-        self._last_ms = 0
+        self._shared = Shared() if way is None else way.shared
+        self._is_first = way is not None and way.is_first
         self.must_be_kept = True
 
     def __call__(self) -> int:
-        """The next one, in milliseconds. Raises NonceNotKept."""
-        least_ms = max(self._read_ms(), self._last_ms + 1)
+        """The next one, in milliseconds. Raises NonceNotKept, and CancelUnderWay."""
+        if self._is_first:
+            # Before it has its number: a question that takes a higher one sees it.
+            self._shared.cancel_is_numbered = True
+            return self._next()
+        for _ in range(TRIES):
+            if not self._shared.cancel_is_numbered:
+                number_ms = self._next()
+                if not self._shared.cancel_is_numbered:
+                    return number_ms
+            self._sleep(TRY_AGAIN_S)
+        raise CancelUnderWay("a cancel has had no answer for 2 s, and numbers have to arrive in order: ask again")
+
+    def answered(self) -> None:
+        """The request that had the last number is over."""
+        if self._is_first:
+            self._shared.cancel_is_numbered = False
+
+    def _next(self) -> int:
+        least_ms = max(self._read_ms(), self._shared.last_ms + 1)
         try:
-            self._last_ms = least_ms if self._kept is None else self._following(self._kept, least_ms)
+            number_ms = least_ms if self._kept is None else self._following(self._kept, least_ms)
         except OSError as error:
             if self.must_be_kept:
                 raise NonceNotKept(f"the number of a REST request cannot be kept: {error}; {_MEND}") from error
-            self._last_ms = least_ms
-        return self._last_ms
+            number_ms = least_ms
+        self._shared.last_ms = max(self._shared.last_ms, number_ms)
+        return number_ms
 
     def _following(self, kept: "KeptNonces", least_ms: int) -> int:
         for _ in range(TRIES):

@@ -10,6 +10,9 @@ an order's fate is asked for when it matters, after minutes without a question.
 
 MINUTE_S = 60.0
 
+RESERVE_SHARE = 1 / 4
+"""Of what may go at once, so much is left by the questions where cancels have a way of their own."""
+
 
 class Pace:
     """`delay_s` before each request, with the request's cost."""
@@ -23,10 +26,12 @@ class Pace:
         self._per_s = (minute - self._most) / MINUTE_S if burst is None else cost_per_s
         self._left = self._most
         self._last_s = 0.0
+        self.reserve = self._most * RESERVE_SHARE
 
-    def delay_s(self, cost: float, now_s: float) -> float:
-        """How long a request of `cost` has to wait at `now_s` (boot time); it counts as made."""
+    def delay_s(self, cost: float, now_s: float, reserve: float = 0.0) -> float:
+        """How long a request of `cost` has to wait at `now_s` (boot time), in seconds, until `reserve` is left after
+        it; it counts as made."""
         self._left = min(self._most, self._left + (now_s - self._last_s) * self._per_s)
         self._last_s = now_s
         self._left -= cost
-        return max(0.0, -self._left / self._per_s)
+        return max(0.0, (reserve - self._left) / self._per_s)

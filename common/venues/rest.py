@@ -13,6 +13,7 @@ from common.instant import NS_PER_S
 from common.messages import Answer, Ask, cut
 from common.venues.credentials import Credentials
 from common.venues.nonces import NonceFolder
+from common.venues.ways import Way
 
 NS_PER_MS = 1_000_000
 MAX_DIGITS = 18
@@ -35,6 +36,7 @@ class RestSettings(msgspec.Struct, frozen=True):
 
     `symbols` is what is traded, for a venue where each symbol has to be asked for by itself, or that has another side
     for contracts. `nonces` keeps the numbers of requests, where the venue wants them to grow; None to forget them.
+    `way` is which of an account's two this is; None where there is one alone.
     """
 
     venue: str
@@ -44,6 +46,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     ca: str = ""
     symbols: tuple[str, ...] = ()
     nonces: NonceFolder | None = None
+    way: Way | None = None
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from common.venues.credentials import Credentials
 from common.venues.nonces import NonceFolder
 from common.venues.registry import find_rest
 from common.venues.rest import Listed, RestSettings, put_question
+from common.venues.ways import Way
 from scripts.simulation.network import Channel, TcpStream
 
 TIMEOUT_NS = 10_000 * NS_PER_MS
@@ -128,9 +129,10 @@ class RestClient:
         *,
         is_paced: bool,
         nonces: NonceFolder | None = None,
+        way: Way | None = None,
     ) -> None:
         """`is_paced`: requests wait for the venue's pace, as they do since the seventh version of the plans; `nonces`
-        keeps their numbers, as something does since the ninth."""
+        keeps their numbers, as something does since the ninth. `way` is which of an account's two this is."""
         assert config.rest is not None
         settings = RestSettings(
             config.name,
@@ -139,6 +141,7 @@ class RestClient:
             config.rest.timeout_ms,
             symbols=tuple(config.instruments),
             nonces=nonces,
+            way=way,
         )
         self._rest = cast(CcxtRest[Any], find_rest(config.dialect)(settings))
         api, self._session = self._rest.api, _Session()

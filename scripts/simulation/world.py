@@ -16,6 +16,7 @@ from common.journal.frames import Record
 from common.messages import ControlAnswer, ControlRequest, OrderEvent, WelcomeComplete
 from common.nonce_file import RequestNonceFolder
 from common.strategy.entry import Entry
+from common.venues.ways import Way, both_ways
 from scripts.simulation import actors, setting
 from scripts.simulation.checkers import Checkers
 from scripts.simulation.disk import Disk, Fault
@@ -29,6 +30,7 @@ from scripts.simulation.scheduler import HostClock, Scheduler
 from scripts.simulation.truth import TrueOrder, Truth
 from scripts.simulation.watch_view import WatchView
 from scripts.simulation.witness import EmergencyWitness, WatchedFiles, Witness
+from services.account.core import CANCELS
 from services.exchange.configured import ACCOUNT
 
 BINDING_ROLES = frozenset({"router", "pull", "pub"})
@@ -105,7 +107,7 @@ class World:
         }
         self.processes: dict[str, Process] = {}
         self._back_off_ns: dict[str, int] = {}
-        self._rest: dict[Process, tuple[int, RestClient]] = {}
+        self._rest: dict[Process, tuple[int, dict[str, Way], dict[str, RestClient]]] = {}
         self._token = 0
         self._insisted_ns = 0
         for actor in self.cast():
@@ -267,10 +269,10 @@ class World:
         return stream
 
     def call(self, process: Process, effect: Call) -> None:
-        """See `Surroundings`: the one call of an account, or of who asks for prices, over HTTP to the exchange."""
+        """See `Surroundings`: a call of an account, or of who asks for prices, over HTTP to the exchange."""
         life = process.life
         Worker(
-            self._rest_client(process),
+            self._rest_client(process, effect.worker),
             effect.argument,
             lambda client: self.open_rest(process, client),
             self.scheduler.after,
@@ -281,18 +283,25 @@ class World:
         """A connection of the process's worker to its venue's REST side; None where it is refused."""
         return self._open(f"exchange@{process.name.partition('@')[2]}", "rest", client, 1)
 
-    def _rest_client(self, process: Process) -> RestClient:
-        """That of the process's life: another begins with nothing that the one before it had asked for or waited."""
-        life, client = self._rest.get(process, (0, None))
-        if client is None or life != process.life:
+    def _rest_client(self, process: Process, worker: str) -> RestClient:
+        """That of a worker of the process's life: another life begins with nothing that the one before it had asked for
+        or waited."""
+        life, ways, clients = self._rest.get(process, (0, {}, {}))
+        if life != process.life:
+            is_account, clients = process.name.startswith("account@"), {}
+            ways = dict(zip(("", CANCELS), both_ways(), strict=True)) if is_account else {}
+            self._rest[process] = process.life, ways, clients
+        if worker not in clients:
             config = self.config.venues[process.name.partition("@")[2]]
             credentials = credentials_of(config.dialect)
             assert credentials is not None
             files, version = self.disk_of(process).files(), self.plan.version
-            nonces = RequestNonceFolder(setting.EMERGENCY_FOLDER, files) if version > 8 else None
-            client = RestClient(config, credentials, process.clock.read, is_paced=version > 6, nonces=nonces)
-            self._rest[process] = process.life, client
-        return client
+            clients[worker] = RestClient(
+                config, credentials, process.clock.read, is_paced=version > 6,
+                nonces=RequestNonceFolder(setting.EMERGENCY_FOLDER, files) if version > 8 else None,
+                way=ways.get(worker),
+            )  # fmt: skip
+        return clients[worker]
 
     def reading_takes_ns(self, process: Process) -> int:
         """See `Surroundings`."""

@@ -1,17 +1,19 @@
 """The actor `account@NAME`: orders' questions to the venue's REST side, their answers into the journal; and the kill
 switch.
 
-Theory of operation. Questions come over a PULL link and wait in a queue; the worker has one at a time, or, where the
-venue lists orders, those about several orders: what the lists are without is asked for alone. An answer is
+Theory of operation. Questions come over a PULL link and wait in a queue; a worker has one at a time, or, where the
+venue lists orders, those about several orders: what the lists are without is asked for alone. Cancels have a worker of
+their own, since one must not wait for an answer that is slow. An answer is
 appended to the journal, whence orders takes it; while the journal is away answers are kept, as many as have room, for a
 question whose answer was lost is asked again. Under the kill latch the account cancels every open order of every
-configured symbol and asks what is left there, and then in any symbol, over and over; that goes before every question
-and needs no journal. A sweep that finds nothing is told as such at once, but what a session sent on a connection that
-has died may take effect for the venue's window after the kill: sweeps go on until one that began behind that window
-finds nothing.
+configured symbol and asks what is left there, and then in any symbol, over and over, with the worker of cancels; while
+a sweep goes on no question begins, and none of it needs the journal. A sweep that finds nothing is told as such at
+once, but what a session sent on a connection that has died may take effect for the venue's window after the kill:
+sweeps go on until one that began behind that window finds nothing.
 """
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from itertools import takewhile
 
 import msgspec
@@ -53,6 +55,9 @@ WATCH_PAUSE_NS = 1_000 * NS_PER_MS
 EVERYTHING_OPEN = ("open_orders", "")
 """The last question of a sweep that has found nothing: an order may rest in a symbol that is not configured."""
 
+CANCELS = "cancels"
+"""The worker that asks for nothing but cancels, and for what the kill switch's cancels have left."""
+
 FIRST = frozenset({"cancel_all", "cancel"})
 BULK = frozenset({"open_orders", "balances", "positions", "funding", "time"})
 
@@ -80,6 +85,16 @@ _Queue = OrderedDict[_Subject, Ask]
 """Questions by what they ask, in the order of their numbers: one that is asked again waits as the later one alone."""
 
 
+@dataclass
+class _Working:
+    """One of the workers, and what it is asked: nothing while it is free. `is_sweep`: by the kill switch."""
+
+    worker: str
+    asks: tuple[Ask, ...] = ()
+    number: int = 0
+    is_sweep: bool = False
+
+
 class AccountCore(Core):
     """See the module."""
 
@@ -92,8 +107,7 @@ class AccountCore(Core):
         self._queues: tuple[_Queue, _Queue, _Queue] = (OrderedDict(), OrderedDict(), OrderedDict())
         self._alone: OrderedDict[_Subject, Ask | Unlisted] = OrderedDict()
         self._bulk_was_last = False
-        self._calling: tuple[Ask, ...] = ()
-        self._calling_sweep = False
+        self._asking, self._cancelling = _Working(""), _Working(CANCELS)
         self._call_number = 0
         self._kept: deque[tuple[Kind, msgspec.Struct]] = deque(maxlen=MAX_KEPT_ANSWERS)
         self._sweep: deque[tuple[str, str]] = deque()
@@ -137,11 +151,15 @@ class AccountCore(Core):
 
     def call_finished(self, number: int, result: msgspec.Struct, now: Instant) -> None:
         """The worker's answer."""
-        if number != self._call_number or not self._calling or not isinstance(result, Answer | Listed):
+        done = [each for each in (self._asking, self._cancelling) if each.asks and each.number == number]
+        if not done or not isinstance(result, Answer | Listed):
             return
-        asks, self._calling = self._calling, ()
+        working = done[0]
+        asks, working.asks = working.asks, ()
         if isinstance(result, Answer):
-            self._take_answer(asks[0], result, now)
+            result = self._take_answer(asks[0], result, now)
+            if working.is_sweep:
+                self._swept_one(result, now)
         else:
             for answer in result.answers:
                 self._take_answer(answer.ask, answer, now)
@@ -150,7 +168,7 @@ class AccountCore(Core):
                 self._alone[_subject(ask)] = ask if result.failed else Unlisted(ask)
         self._work(now)
 
-    def _take_answer(self, ask: Ask, result: Answer, now: Instant) -> None:
+    def _take_answer(self, ask: Ask, result: Answer, now: Instant) -> Answer:
         result = _fitting(result)
         self._answered += 1
         self._failing = result.text if result.failed else ""
@@ -161,8 +179,7 @@ class AccountCore(Core):
                 "warning", "rest_failed", what=ask.what, symbol=ask.symbol, code=result.error_code, text=result.text
             )
         self._keep(Kind.ANSWER, result, now)
-        if self._calling_sweep:
-            self._swept_one(result, now)
+        return result
 
     def next_deadline_ns(self) -> int | None:
         """See `Core`."""
@@ -224,7 +241,7 @@ class AccountCore(Core):
             return
         rank = 0 if ask.what in FIRST else 1 if ask.what in BULK or not ask.order_id + ask.cl_ord_id else SINGLE
         by = _subject(ask)
-        if rank == SINGLE and by in map(_subject, self._calling):
+        if rank == SINGLE and by in map(_subject, self._asking.asks):
             # Who asks again takes that answer, and would have waited for this one in vain, and all others with him.
             return
         if by in self._alone:
@@ -234,32 +251,38 @@ class AccountCore(Core):
         self._queues[rank][by] = ask
 
     def _work(self, now: Instant) -> None:
-        """Give the worker its next call: the sweep first, then cancels, then bulk and single orders."""
-        if self._calling or self._stopping:
+        """Give each worker that is free its next call: the sweep, then cancels; bulk and single orders."""
+        if self._stopping:
             return
-        question: Question | None
-        if self._sweep:
-            what, symbol = self._sweep[0]
-            self._calling_sweep = True
-            lsn, account = self._appender.last_lsn, self._settings.account
-            question = Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
-        else:
-            question, self._calling_sweep = self._next_question(), False
-            if question is None:
-                return
+        if not self._cancelling.asks:
+            self._cancelling.is_sweep = bool(self._sweep)
+            if self._sweep:
+                what, symbol = self._sweep[0]
+                lsn, account = self._appender.last_lsn, self._settings.account
+                self._call(
+                    self._cancelling, Ask(self._settings.venue, 0, what, symbol, asked_lsn=lsn, account=account)
+                )
+            elif self._queues[0]:
+                self._call(self._cancelling, self._queues[0].popitem(last=False)[1])
+        # What may be asked of the venue in a second is the sweep's while there is one.
+        if not self._asking.asks and not self._sweep:
+            question = self._next_question()
+            if question is not None:
+                self._call(self._asking, question)
+
+    def _call(self, working: _Working, question: Question) -> None:
         if isinstance(question, Listing):
-            self._calling = question.asks
+            working.asks = question.asks
         else:
-            self._calling = (question.ask if isinstance(question, Unlisted) else question,)
+            working.asks = (question.ask if isinstance(question, Unlisted) else question,)
         self._call_number += 1
-        self.effects.append(Call(self._call_number, question))
+        working.number = self._call_number
+        self.effects.append(Call(working.number, question, working.worker))
 
     def _next_question(self) -> Question | None:
-        """Cancels first. After a question in bulk one about a single order has its turn: where the venue's pace is slow
-        the next in bulk is due by then, again and again."""
-        cancels, bulk, single = self._queues
-        if cancels:
-            return cancels.popitem(last=False)[1]
+        """After a question in bulk one about a single order has its turn: where the venue's pace is slow the next in
+        bulk is due by then, again and again."""
+        _, bulk, single = self._queues
         self._bulk_was_last = bool(bulk) and not ((self._alone or single) and self._bulk_was_last)
         if self._bulk_was_last:
             return bulk.popitem(last=False)[1]
@@ -348,7 +371,7 @@ class AccountCore(Core):
         self._sweep.clear()
         self._sweep_boot_ns, self._nothing_left, self._swept = None, False, False
         # A call under way is of the sweep that ends here; the next sweep asks again.
-        self._calling_sweep = False
+        self._cancelling.is_sweep = False
         self._keep(Kind.OPERATOR, OperatorAct(self.name, "resume", by), now)
         return "resumed"
 

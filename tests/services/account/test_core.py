@@ -1,4 +1,6 @@
-"""The account's promises: one call at a time, every answer into the journal, and nothing left open under the latch."""
+"""The account's promises: one question at a time and one cancel, every answer into the journal, and nothing left open
+under the latch.
+"""
 
 from typing import Any
 
@@ -37,6 +39,7 @@ class Bench:
         self.journal = Journal()
         self.journal.dead = not journal
         self.calls: list[Call] = []
+        self._finished: set[int] = set()
         self.answers: list[ControlAnswer] = []
         self.core.started(self.now)
         self.settle()
@@ -67,8 +70,9 @@ class Bench:
         self.settle()
 
     def finish(self, **fields: Any) -> Ask:
-        """The worker is done with the last call."""
-        call = self.calls[-1]
+        """The worker of the last call that has no answer yet is done with it."""
+        call = next(each for each in reversed(self.calls) if each.number not in self._finished)
+        self._finished.add(call.number)
         asked = call.argument.ask if isinstance(call.argument, Unlisted) else call.argument
         assert isinstance(asked, Ask)
         answer = Answer("binance", asked, **{"failed": False, **fields})
@@ -79,6 +83,7 @@ class Bench:
     def finish_listing(self, *names: str, failed: bool = False) -> list[str]:
         """The worker has looked for orders in the venue's lists, which have those; the names that it looked for."""
         call = self.calls[-1]
+        self._finished.add(call.number)
         assert isinstance(call.argument, Listing)
         asks = call.argument.asks
         found = tuple(Answer("binance", ask, False, order=LEFT) for ask in asks if ask.cl_ord_id in names)
@@ -154,9 +159,8 @@ def test_bulk_goes_before_single_orders(tmp_path: Any) -> None:
     bench.ask(1, "order", cl_ord_id="a")
     bench.ask(2, "order", cl_ord_id="b")
     bench.ask(3, "open_orders")
-    bench.ask(4, "cancel_all")
-    order = [bench.finish().number for _ in range(4)]
-    assert order == [1, 4, 3, 2]
+    order = [bench.finish().number for _ in range(3)]
+    assert order == [1, 3, 2]
 
 
 def test_a_single_order_has_its_turn_where_the_next_in_bulk_is_always_due(tmp_path: Any) -> None:
@@ -415,17 +419,18 @@ def test_lists_that_were_not_told_say_nothing_of_any_order(tmp_path: Any) -> Non
         assert not bench.is_unlisted and bench.finish().cl_ord_id == name
 
 
-def test_cancels_and_the_kill_switch_wait_for_one_call_alone(tmp_path: Any) -> None:
+def test_a_question_about_an_order_that_no_list_has_waits_for_the_sweep(tmp_path: Any) -> None:
     bench = Bench(tmp_path, lists_orders=3)
     for number, name in enumerate(("first", "a", "b", "c"), 1):
         bench.ask(number, "order", cl_ord_id=name)
     bench.finish()
-    bench.ask(5, "cancel", order_id="7")
     bench.finish_listing()
-    assert bench.finish().what == "cancel"
+    assert bench.finish(not_found=True).cl_ord_id == "a"
     bench.control("kill")
-    assert bench.finish().cl_ord_id == "a"
     assert bench.asked()[-1] == ("cancel_all", "BTCUSDT")
+    bench.finish_sweep()
+    assert bench.finish(not_found=True).cl_ord_id == "b", "it was under way at the kill"
+    assert bench.is_unlisted and bench.finish(not_found=True).cl_ord_id == "c"
 
 
 def test_what_is_asked_again_of_an_order_that_no_list_has_keeps_its_place(tmp_path: Any) -> None:
@@ -453,3 +458,39 @@ def test_questions_of_another_kind_are_not_overtaken(tmp_path: Any) -> None:
     assert bench.finish_listing("a", "b") == ["a", "b"]
     assert bench.finish().what == "trades"
     assert bench.finish_listing("c", "d") == ["c", "d"]
+
+
+# ---- cancels have a worker of their own
+
+
+def test_the_kill_switch_waits_for_no_question_that_is_under_way(tmp_path: Any) -> None:
+    """The cancels of a kill left once the venue had answered the question before them, or its timeout was over."""
+    bench = Bench(tmp_path)
+    bench.ask(1, "trades")
+    (slow,) = bench.calls
+    bench.control("kill")
+    assert bench.asked()[-1] == ("cancel_all", "BTCUSDT"), "it leaves at once"
+    assert bench.calls[-1].worker != slow.worker
+    bench.finish_sweep()
+    assert bench.core.status(bench.now)["nothing_open"], "and the sweep needs no answer to it either"
+    assert isinstance(slow.argument, Ask)
+    bench.core.call_finished(slow.number, Answer("binance", slow.argument, False), bench.now)
+    bench.settle()
+    assert [answer.ask.what for answer in bench.logged if isinstance(answer, Answer)][-1] == "trades"
+
+
+def test_no_question_begins_while_a_sweep_goes_on(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.control("kill")
+    bench.ask(1, "trades")
+    assert bench.asked() == [("cancel_all", "BTCUSDT")]
+    bench.finish_sweep()
+    assert bench.asked()[-1] == ("trades", "BTCUSDT")
+
+
+def test_a_cancel_that_orders_wants_waits_for_no_question_either(tmp_path: Any) -> None:
+    bench = Bench(tmp_path)
+    bench.ask(1, "trades")
+    bench.ask(2, "cancel", order_id="7")
+    bench.ask(3, "cancel", order_id="8")
+    assert [what for what, _ in bench.asked()] == ["trades", "cancel"], "one at a time on each way"

@@ -23,7 +23,7 @@ from common.config import load
 from common.first_start import prepare
 from common.messages import Ask, RestOrder, encode
 from common.venues.binance.rest import BinanceRest, open_rest
-from common.venues.ccxt_parts import wait_for
+from common.venues.ccxt_parts import Throttle
 from common.venues.credentials import Ed25519Key, HmacSecret
 from common.venues.pace import BURST_SHARE, MINUTE_S, Pace
 from common.venues.rest import RestSettings
@@ -307,10 +307,10 @@ def test_a_request_that_has_to_wait_sleeps_so_long(monkeypatch: pytest.MonkeyPat
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     monkeypatch.setattr(time, "clock_gettime", lambda clock: 1000.0)
-    pace = Pace(20.0)
-    wait_for(time, pace, 20.0 * MINUTE_S * BURST_SHARE)
+    throttle = Throttle(time, Pace(20.0), float)
+    throttle(20.0 * MINUTE_S * BURST_SHARE)
     assert slept == []
-    wait_for(time, pace, None)
+    throttle(None)
     assert slept == [pytest.approx(1 / (20.0 * (1 - BURST_SHARE)))]
 
 
