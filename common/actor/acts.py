@@ -81,16 +81,19 @@ class ControlAct(NamedTuple):
 
 def do_act(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now: Instant) -> ControlAnswer:
     """Do what a person asks of the actor `owner`, one of its `acts`, and return the answer."""
+    return _carry_out(owner, acts, request, now)[0]
+
+
+def _carry_out(
+    owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now: Instant
+) -> tuple[ControlAnswer, int]:
+    """The answer, and `Done.number` of what was done."""
     try:
         done = _do(owner, acts, request, now)
     except Cannot as why:
-        return ControlAnswer(request.token, False, str(why))
-    return _answer(request, done)
-
-
-def _answer(request: ControlRequest, done: str | Done) -> ControlAnswer:
-    text, detail = (done, b"{}") if isinstance(done, str) else (done.text, done.detail)
-    return ControlAnswer(request.token, True, text, detail)
+        return ControlAnswer(request.token, False, str(why)), 0
+    text, detail, number = Done(done) if isinstance(done, str) else done
+    return ControlAnswer(request.token, True, text, detail), number
 
 
 def _do(owner: str, acts: Mapping[str, ControlAct], request: ControlRequest, now: Instant) -> str | Done:
@@ -151,20 +154,16 @@ class RecordedActs:
         whether it was done.
         """
         before = self._recorder.last_number
-        try:
-            done = _do(self._owner, self._acts, request, now)
-        except Cannot as why:
-            self._send(peer, ControlAnswer(request.token, False, str(why)))
-            return False
-        answer, number = _answer(request, done), self._recorder.last_number
-        if number == before:
-            number = done.number if isinstance(done, Done) else 0
-        if number <= self._recorder.acknowledged_number or self._acts[request.act].arguments is WhateverIsSaid:
+        answer, number = _carry_out(self._owner, self._acts, request, now)
+        if self._recorder.last_number != before:
+            number = self._recorder.last_number
+        recorded = number <= self._recorder.acknowledged_number
+        if recorded or not answer.ok or self._acts[request.act].arguments is WhateverIsSaid:
             self._send(peer, answer)
         else:
             due_boot_ns = now.boot_ns + RECORDED_WITHIN_NS
             self._owed.append(_Owed(peer, request.act, answer, self._recorder.place, number, due_boot_ns))
-        return True
+        return answer.ok
 
     def settle(self, now: Instant) -> None:
         """Answer whoever waits for what the log has by now, or has not taken in time."""
