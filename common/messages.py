@@ -662,7 +662,8 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     `unknown_order` marks the answer to a status request for an order that the venue does not know.
     `reference_trade_key` is what ExecRefID(19) of a trade cancel or correct refers to. `unread` names the fields that
     could not be read and did not matter for what was: they count as not told. `take_profit` is what the venue took a
-    stop order for that sleeps: one that takes profit, or one that does not; None where it does not say.
+    stop order for that sleeps: one that takes profit, or one that does not; None where it does not say. `sleeps` is
+    whether the order, where it is a stop order, waits for its stop price yet; None where the report does not say.
     """
 
     cl_ord_id: str
@@ -692,6 +693,7 @@ class ExecutionReport(msgspec.Struct, array_like=True, frozen=True, gc=False, ta
     unread: tuple[str, ...] = ()
     avg_px: Decimal | None = None
     take_profit: bool | None = None
+    sleeps: bool | None = None
 
 
 class CancelRejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="cancel_rejected"):

@@ -68,14 +68,16 @@ from common.orders.words import (
     REJECTED,
     REPLACED,
     RESTATED,
+    TRIGGERED,
     is_over,
     names_of_order,
     rejects_request,
+    triggers,
 )
 
 WRITER = "orders"
 
-FOLD_VERSION = 18
+FOLD_VERSION = 19
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""
@@ -245,6 +247,8 @@ class Fold:
             self._told.doubt(record, order, told)
             return
         report = told
+        if order.terms.is_stop and triggers(report):
+            report = msgspec.structs.replace(report, exec_type=TRIGGERED)
         if order.lingering:
             order.take_up(report)
         leg = order.leg_of(report)

@@ -74,7 +74,13 @@ def is_suspended(report: ExecutionReport) -> bool:
 
 def tells_awake(report: ExecutionReport) -> bool:
     """Whether the report shows that a stop order's stop price was reached: it was triggered, or filled."""
-    return report.exec_type == TRIGGERED or report.exec_type in FILLS
+    return report.exec_type == TRIGGERED or report.exec_type in FILLS or report.sleeps is False
+
+
+def triggers(report: ExecutionReport) -> bool:
+    """Whether a report of New on a stop order says that it was triggered: at a venue that tells so by a second one, of
+    the limit order that it is from then on."""
+    return report.exec_type == NEW and report.sleeps is False
 
 
 def tells_trade(report: ExecutionReport) -> bool:

@@ -7,7 +7,15 @@ from enum import StrEnum
 import msgspec
 
 from common.instant import NS_PER_S
-from common.messages import MAX_TIME_TO_LIVE_NS, OFFSET_PRICE, AmendOrder, NewOrder, QueryOrder, Terms
+from common.messages import (
+    MAX_TIME_TO_LIVE_NS,
+    OFFSET_PRICE,
+    SIDE_BUY,
+    AmendOrder,
+    NewOrder,
+    QueryOrder,
+    Terms,
+)
 from common.orders.names import ClOrdIdForm
 
 
@@ -46,6 +54,8 @@ class Feature(StrEnum):
     POST_ONLY = "post_only"
     REDUCE_ONLY = "reduce_only"
     MARKET_ORDER = "market_order"
+    MARKET_BUY_OF_QUANTITY = "market_buy_of_quantity"
+    """Market orders to buy a quantity of the base asset."""
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     FILL_OR_KILL = "fill_or_kill"
     GOOD_TILL_DATE = "good_till_date"
@@ -53,6 +63,8 @@ class Feature(StrEnum):
     """Stop orders: they sleep at the venue until a trade is at StopPx(99) or beyond it, and are market orders then."""
     STOP_LIMIT_ORDER = "stop_limit_order"
     """The same with a limit."""
+    NEAR_LIMIT = "near_limit"
+    """Stop-limit orders whose limit comes before their stop price: below it for a buy, above it for a sale."""
     TAKE_PROFIT_ORDER = "take_profit_order"
     """Orders that sleep until a trade is at StopPx(99) or better for them, and are market orders then."""
     TAKE_PROFIT_LIMIT_ORDER = "take_profit_limit_order"
@@ -67,6 +79,8 @@ class Feature(StrEnum):
     """Orders of which no more than DisplayQty(1138) is seen in the book at once."""
     CASH_QUANTITY = "cash_quantity"
     """Market orders for an amount of the quote asset, CashOrderQty(152)."""
+    CASH_SALE = "cash_sale"
+    """The same to sell."""
     ORDER_LIST = "order_list"
     """Orders of which one cancels or triggers another, sent in one message."""
     STATUS_QUERY = "status_query"
@@ -233,6 +247,7 @@ class VenueProfile(msgspec.Struct, frozen=True, kw_only=True):
         return feature not in self.lacks
 
 
+_MARKET = "1"
 _TIMES_IN_FORCE = {"3": Feature.IMMEDIATE_OR_CANCEL, "4": Feature.FILL_OR_KILL, "6": Feature.GOOD_TILL_DATE}
 
 _STOPS = {"3": Feature.STOP_ORDER, "4": Feature.STOP_LIMIT_ORDER}
@@ -262,11 +277,26 @@ def _needed_by(terms: Terms) -> list[Feature]:
     """What a venue has to have for an order of these terms."""
     needed = [Feature.POST_ONLY] if terms.is_post_only else []
     needed += [Feature.REDUCE_ONLY] if terms.is_reduce_only else []
-    needed += [Feature.CASH_QUANTITY] if terms.cash_order_qty is not None else []
-    needed += [Feature.MARKET_ORDER] if terms.ord_type == "1" else []
+    needed += _needed_by_market_order(terms) if terms.ord_type == _MARKET or terms.cash_order_qty is not None else []
     needed += [_trailing(terms)] if terms.is_trailing else []
     stops = _TAKE_PROFITS if terms.take_profit else _STOPS
     needed += [stops[t] for t in (terms.ord_type,) if t in stops]
+    needed += [Feature.NEAR_LIMIT] if _has_near_limit(terms) else []
     needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
     needed += [Feature.ICEBERG] if terms.display_qty is not None else []
     return needed + [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
+
+
+def _needed_by_market_order(terms: Terms) -> list[Feature]:
+    """By what its size is told in, and which way it trades."""
+    buys, needed = terms.side == SIDE_BUY, [Feature.MARKET_ORDER] if terms.ord_type == _MARKET else []
+    if terms.cash_order_qty is not None:
+        return [Feature.CASH_QUANTITY, *needed, *([] if buys else [Feature.CASH_SALE])]
+    return [*needed, *([Feature.MARKET_BUY_OF_QUANTITY] if buys else [])]
+
+
+def _has_near_limit(terms: Terms) -> bool:
+    price, stop_px = terms.price, terms.stop_px
+    if price is None or stop_px is None:
+        return False
+    return price < stop_px if terms.side == SIDE_BUY else price > stop_px

@@ -3,8 +3,8 @@
 Source: docs.gemini.com/fix and developer.gemini.com/trading/fix, as of 2026; README.md beside this file. What it means
 for us: Logon(A) proves nothing, the address and the CompIDs do; each asks for new numbers, as the venue advises, and
 what was missed is asked for over REST; an order is cancelled by its ClOrdID(11) alone and never changed; a fill's
-ExecID(17) is the trade's id; a public trade tells the side of its maker. A drop copy tells trades alone, by
-TradeCaptureReport(AE).
+ExecID(17) is the trade's id; a stop order is told as new twice, the second time without its stop price; a public trade
+tells the side of its maker. A drop copy tells trades alone, by TradeCaptureReport(AE).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from msgspec import structs
 from common.fix.session_types import SessionSettings
 from common.fix.wire import utc_timestamp
 from common.messages import CancelOrder, ExecutionReport, NewOrder
+from common.orders.words import NEW
 from common.venues.credentials import Credentials
 from common.venues.dialect import Body, BookEntry, Identity, SubscriptionRejected, plain
 from common.venues.gemini.venue import PROFILE
@@ -36,8 +37,16 @@ _OTHER_SIDE = {"1": "2", "2": "1"}
 
 @lru_cache(maxsize=1024)
 def _terms(symbol: str, side: str, time_in_force: str) -> str:
-    """The part of an order that few orders differ in."""
-    return f"54={side}\x0155={symbol}\x0159={time_in_force}\x01"
+    """The part of an order that few orders differ in; `time_in_force` is "" where there is none."""
+    stays = f"59={time_in_force}\x01" if time_in_force else ""
+    return f"54={side}\x0155={symbol}\x01{stays}"
+
+
+def _report(f: Fields, raw: bytes) -> ExecutionReport:
+    """ExecutionReport(8): New without StopPx(99) is told of the limit order that a stop order has become, as of any
+    other limit order."""
+    report = execution_report(f, raw)
+    return structs.replace(report, sleeps=b"99" in f) if report.exec_type == NEW else report
 
 
 _CAPTURED = ReportForm(trades="F", trade_id=b"571", maker_tag=b"58", maker=b"MAKER")
@@ -56,6 +65,7 @@ class Gemini(StandardDialect):
     profile = PROFILE
     readers: ClassVar[Mapping[str, Reader]] = {
         **{msg_type: reader for msg_type, reader in STANDARD_READERS.items() if msg_type in "893j"},
+        "8": _report,
         "AE": _trade,
     }
 
@@ -71,12 +81,17 @@ class Gemini(StandardDialect):
         return settings_from_one(identity)
 
     def encode_new(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderSingle(D), with a TransactTime(60) of whole seconds as in the venue's examples."""
-        c = command
+        """NewOrderSingle(D), with a TransactTime(60) of whole seconds as in the venue's examples. A market order has no
+        TimeInForce(59), and one that buys a CashOrderQty(152)."""
+        c, cash, stop_px = command, command.terms.cash_order_qty, command.terms.stop_px
         exec_inst = "18=6\x01" if c.terms.is_post_only else ""
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
-        head = f"11={c.cl_ord_id}\x01{exec_inst}38={plain(c.order_qty)}\x0140={c.ord_type}\x01{price}"
-        return Body("D", f"{head}{_terms(c.symbol, c.side, c.terms.time_in_force)}{_stamp(wall_ns)}".encode())
+        qty = f"38={plain(c.order_qty)}\x01" if cash is None else ""
+        head = f"11={c.cl_ord_id}\x01{exec_inst}{qty}40={c.ord_type}\x01{price}"
+        last = "" if stop_px is None else f"99={plain(stop_px)}\x01"
+        last += "" if cash is None else f"152={plain(cash)}\x01"
+        terms = _terms(c.symbol, c.side, "" if c.price is None else c.terms.time_in_force)
+        return Body("D", f"{head}{terms}{_stamp(wall_ns)}{last}".encode())
 
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
         """OrderCancelRequest(F): OrigClOrdID(41) is what counts, and the rest what FIX wants."""

@@ -176,7 +176,9 @@ def _place(row: Row) -> tuple[int, int]:
 
 
 def _rest_order(row: Row) -> RestOrder:
-    filled, whole = decimal_field(row, "executed_amount"), decimal_field(row, "original_amount")
+    filled = decimal_field(row, "executed_amount")
+    # A market order that buys has none: it was for an amount.
+    whole = decimal_field(row, "original_amount") if row.get("original_amount") else filled
     if row["is_live"]:
         ord_status = "1" if filled else "0"
     elif row["is_cancelled"]:

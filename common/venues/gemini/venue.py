@@ -14,10 +14,14 @@ PROFILE = VenueProfile(
     fields="common.venues.gemini.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC,),
     market_data_key=MarketDataKey.NONE,
+    further=frozenset({Feature.STOP_LIMIT_ORDER, Feature.CASH_QUANTITY}),
     lacks=frozenset(
         {
             Feature.AMEND,
-            Feature.MARKET_ORDER,
+            # A market order buys for an amount, and sells a quantity.
+            Feature.MARKET_BUY_OF_QUANTITY,
+            Feature.CASH_SALE,
+            Feature.NEAR_LIMIT,
             Feature.STATUS_QUERY,
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,
@@ -29,6 +33,7 @@ PROFILE = VenueProfile(
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     comp_id_is_assigned=True,
     cancels_on_disconnect=True,
+    stops_by_market=True,
     has_drop_copy=True,
     confidence=Confidence.ASSUMED,
 )

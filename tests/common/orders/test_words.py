@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from common.messages import AmendOrder, Attempt, CancelRejected, ExecutionReport, NewOrder, Terms
 from common.orders import words
@@ -55,3 +56,15 @@ def test_a_price_or_a_fee_that_is_told_later_is_a_correction() -> None:
     assert words.word_of_change(report("F", "1"), is_fill=True) == "F"
     assert words.word_of_change(report("F", "1"), is_fill=False) == "G"
     assert words.word_of_change(report("H", "1"), is_fill=False) == "H"
+
+
+def test_a_second_word_of_new_without_its_stop_price_wakes_a_stop_order_in_a_session_s_table() -> None:
+    table = OpenOrders()
+    stop = Terms("1", "4", D(2), D(101), stop_px=D(100))
+    table.order_sent(NewOrder(Attempt(7, 1), "m", 1, "v", "S", stop, "a", 9), 1, opens=True)
+    for sleeps, then in ((None, True), (True, True), (False, False)):
+        told = replace(report("0", "0"), sleeps=sleeps)
+        assert words.triggers(told) is words.tells_awake(told) is not then
+        table.hear_event(told, 1)
+        assert [order.sleeps for order in table.all()] == [then]
+    assert words.tells_awake(report("L", "0")) and not words.triggers(report("L", "0"))

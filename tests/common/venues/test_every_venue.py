@@ -37,6 +37,7 @@ from common.messages import (
     RequestRejected,
     VenueEvent,
 )
+from common.orders.words import triggers
 from common.venues.credentials import Credentials
 from common.venues.dialect import BookEntry, Identity, SubscriptionRejected
 from common.venues.registry import UnknownVenue, find_dialect, find_profile, find_rest, folder_of, venue_names
@@ -529,11 +530,16 @@ def test_a_market_order_for_an_amount_of_the_quote_asset_spends_no_more(desk: De
     sides.stranger("2" if side == "1" else "1", 2 * sides.qty, sides.price)
     cash = sides.price * sides.qty
     terms: dict[str, object] = {"ord_type": "1", "price": None, "time_in_force": "3", "order_qty": 3 * sides.qty}
+    if side == "2" and not sides.profile.has(Feature.CASH_SALE):
+        sale = samples.new(**terms, side=side, cash_order_qty=cash)
+        assert missing_feature(sides.profile, sale) is Feature.CASH_SALE
+        return
     order, events = desk.new(**terms, side=side, cash_order_qty=cash)
     fill = [told for told in reports(events) if told.exec_type == "F"][-1]
-    assert (fill.last_qty, fill.last_px, fill.ord_status, fill.cl_ord_id) == (
-        sides.qty, sides.price, "2", order.cl_ord_id,
-    )  # fmt: skip
+    assert (fill.last_px, fill.ord_status, fill.cl_ord_id) == (sides.price, "2", order.cl_ord_id)
+    # Some take the fee out of it, too.
+    left = cash - fill.last_qty * fill.last_px - fill.fee_qty
+    assert fill.last_qty == sides.qty or 0 <= left < sides.instrument.lot_size * 2 * sides.price
     assert {told.order_qty for told in reports(events)} == {None}, "the most that it might come to is no term of it"
 
 
@@ -571,7 +577,7 @@ def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bo
         sides.stranger("1", sides.qty, at)
         sides.world.pump()
         told = [each for each in reports(desk.heard()) if each.cl_ord_id == order.cl_ord_id]
-        assert [each.exec_type for each in told] == words
+        assert ["L" if triggers(each) else each.exec_type for each in told] == words
     assert (told[-1].ord_status, told[-1].last_px) == ("2", stop_px + tick)
 
 
@@ -725,6 +731,14 @@ def test_a_list_that_is_refused_is_so_as_a_whole(desk: Desk) -> None:
     assert not sides.world.ask("orders")["orders"]
 
 
+PART_OF = {
+    Feature.NEAR_LIMIT: Feature.STOP_LIMIT_ORDER,
+    Feature.CASH_SALE: Feature.CASH_QUANTITY,
+    Feature.MARKET_BUY_OF_QUANTITY: Feature.MARKET_ORDER,
+}
+"""What a venue has only with the other, which is asked for first."""
+
+
 @pytest.mark.parametrize("feature", list(Feature))
 def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feature: Feature) -> None:
     """Before it is sent, by name: the session asks `missing_feature` before a command takes a number."""
@@ -736,6 +750,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         Feature.GOOD_TILL_DATE: {"time_in_force": "6", "expire_ns": wall_ns + 10**12},
         Feature.STOP_ORDER: {"ord_type": "3", "price": None, "stop_px": above},
         Feature.STOP_LIMIT_ORDER: {"ord_type": "4", "price": above, "stop_px": above},
+        Feature.NEAR_LIMIT: {"ord_type": "4", "price": above - sides.instrument.tick_size, "stop_px": above},
         Feature.TAKE_PROFIT_ORDER: {"ord_type": "3", "price": None, "stop_px": below, "take_profit": True},
         Feature.TAKE_PROFIT_LIMIT_ORDER: {"ord_type": "4", "price": below, "stop_px": below, "take_profit": True},
         Feature.TRAILING_STOP: {**TRAILS, "peg_offset": Decimal(100), "peg_offset_type": "1"},
@@ -747,14 +762,24 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
             "ord_type": "1", "price": None, "time_in_force": "3", "cash_order_qty": sides.price * sides.qty,
         },
         Feature.REDUCE_ONLY: {"instructions": REDUCE_ONLY},
-        Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3"},
+        Feature.CASH_SALE: {
+            "ord_type": "1", "price": None, "time_in_force": "3", "cash_order_qty": sides.price * sides.qty,
+            "side": "2",
+        },
+        Feature.MARKET_ORDER: {"ord_type": "1", "price": None, "time_in_force": "3", "side": "2"},
+        Feature.MARKET_BUY_OF_QUANTITY: {"ord_type": "1", "price": None, "time_in_force": "3"},
         Feature.IMMEDIATE_OR_CANCEL: {"time_in_force": "3"},
         Feature.FILL_OR_KILL: {"time_in_force": "4"},
     }  # fmt: skip
     if feature in terms:
-        assert missing_feature(profile, samples.new(**terms[feature])) is (feature if lacks else None)
+        missing = missing_feature(profile, samples.new(**terms[feature]))
+        parent = PART_OF.get(feature)
+        if parent is not None and not profile.has(parent):
+            assert missing is parent
+            return
+        assert missing is (feature if lacks else None)
         if not lacks and feature is not Feature.REDUCE_ONLY:  # That one needs a position: see above.
-            sides.stranger("2", sides.qty, sides.price)
+            sides.stranger("1" if terms[feature].get("side") == "2" else "2", sides.qty, sides.price)
             events = done(desk.new(**terms[feature])[1])
             assert events and not refused(events[:1])
     elif feature is Feature.STATUS_QUERY:

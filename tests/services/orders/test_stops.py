@@ -48,6 +48,26 @@ def test_it_sleeps_until_the_venue_tells_that_it_was_triggered(ring: Ring) -> No
     assert ring.core.books.orders["s", 1].triggered
 
 
+def test_a_second_word_of_new_that_says_that_it_sleeps_no_more_is_that_it_was_triggered(ring: Ring) -> None:
+    order = sent(ring, STOP_LIMIT)
+    for sleeps, event in ((None, "new"), (True, "new"), (False, "triggered")):
+        ring.report(order, "0", "0", sleeps=sleeps, order_id=f"V{order.cl_ord_id}" if sleeps is None else "child")
+        assert (told(ring).event, told(ring).status.value, told(ring).triggered) == (event, "NEW", event == "triggered")
+    ring.report(order, "F", "1", qty="0.25", key="a")
+    assert told(ring).cum_qty == D("0.25")
+    ring.start()
+    ring.go_live()
+    assert ring.core.books.orders["s", 1].triggered
+
+
+def test_a_limit_order_that_does_not_sleep_is_new_and_was_never_triggered(ring: Ring) -> None:
+    ring.request(NewOrderRequest(0, 1, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
+    order: NewOrder = ring.last(NewOrder)
+    ring.sent(order)
+    ring.report(order, "0", "0", sleeps=False)
+    assert (told(ring).event, told(ring).triggered) == ("new", False)
+
+
 def test_one_that_is_filled_was_triggered_though_nobody_told(ring: Ring) -> None:
     order = sent(ring, STOP)
     ring.report(order, "F", "1", qty="0.25", key="a")

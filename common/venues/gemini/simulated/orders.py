@@ -19,11 +19,12 @@ from common.exchange.order import (
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    STOP_LIMIT,
     Asked,
     Order,
     Terms,
 )
-from common.exchange.requests import MISSING, OUT_OF_RANGE, BadField, Request
+from common.exchange.requests import OUT_OF_RANGE, BadField, Request
 from common.exchange.venue import Venue
 from common.fix.wire import split
 from common.instant import Instant
@@ -33,6 +34,9 @@ from common.venues.gemini.simulated.drop_copy import GeminiDropCopy
 MAKER_OR_CANCEL = "6"
 NOT_ALLOWED = 0
 """BusinessRejectReason(380): Other."""
+
+WRONG_STOP = "InvalidStopPrice"
+_TIMES_IN_FORCE = (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL)
 
 
 class GeminiOrders(GeminiDoor, ResendingFixOrders):
@@ -78,34 +82,52 @@ class GeminiOrders(GeminiDoor, ResendingFixOrders):
             text = "PossResend(97) is not supported"
             self._send(client, "j", request.not_served(NOT_ALLOWED, text, request.optional(11)), now)
             return
+        terms = self._terms(client, request)
+        if _has_wrong_stop(terms):
+            body = self._reports.rejected(terms, self._venue.unique(), None, WRONG_STOP, now.wall_ns)
+            self._send(client, "8", body, now)
+            return
         self._new_order(client, request, now)
 
     def _terms(self, client: Client, request: Request) -> Terms:
         ord_type, side = request.text(40), request.text(54)
-        if ord_type not in (MARKET, LIMIT):
+        if ord_type not in (MARKET, LIMIT, STOP_LIMIT):
             raise BadField(OUT_OF_RANGE, 40, "Value is incorrect (out of range) for this tag")
         request.text(60)
         if ord_type == MARKET:
             return self._market_terms(client, request, side)
-        time_in_force, exec_inst = request.text(59), request.optional(18)
-        if time_in_force not in (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
+        time_in_force, exec_inst, sleeps = request.text(59), request.optional(18), ord_type == STOP_LIMIT
+        if time_in_force not in ((GOOD_TILL_CANCEL,) if sleeps else _TIMES_IN_FORCE):
             raise BadField(OUT_OF_RANGE, 59, "Value is incorrect (out of range) for this tag")
-        if exec_inst not in ("", MAKER_OR_CANCEL) or (exec_inst and time_in_force != GOOD_TILL_CANCEL):
+        if exec_inst not in ("", MAKER_OR_CANCEL) or (exec_inst and (sleeps or time_in_force != GOOD_TILL_CANCEL)):
             raise BadField(OUT_OF_RANGE, 18, "Value is incorrect (out of range) for this tag")
         return Terms(
             client.party.account, client.party.comp_id, request.text(11), request.text(55), side, ord_type,
             request.decimal(38), request.decimal(44), time_in_force, exec_inst == MAKER_OR_CANCEL,
+            stop_px=request.decimal(99) if sleeps else None,
         )  # fmt: skip
 
     def _market_terms(self, client: Client, request: Request, side: str) -> Terms:
-        """A sale is of a quantity; a purchase is for an amount in the quote currency, which is not simulated."""
+        """A sale is of a quantity; a purchase is for an amount in the quote currency, which its fee is taken out of."""
+        symbol, cash_qty = request.text(55), None
         if side == BUY:
-            missing = not request.has(152)
-            raise BadField(MISSING if missing else OUT_OF_RANGE, 152, "CashOrderQty(152) is what a market buy is of")
+            cash_qty = request.decimal(152)
+            spent = cash_qty / (1 + self._venue.settings.fee_rate_taker)
+            qty = self._venue.engine.base_for(symbol, side, spent)
+        else:
+            qty = request.decimal(38)
         return Terms(
-            client.party.account, client.party.comp_id, request.text(11), request.text(55), side, MARKET,
-            request.decimal(38), None, IMMEDIATE_OR_CANCEL,
+            client.party.account, client.party.comp_id, request.text(11), symbol, side, MARKET, qty, None,
+            IMMEDIATE_OR_CANCEL, cash_qty=cash_qty,
         )  # fmt: skip
 
     def _find(self, client: Client, request: Request, symbol: str, cl_ord_id: str) -> Order | ClosedOrder | None:
         return self._venue.find(client.party.account, "", "", cl_ord_id)
+
+
+def _has_wrong_stop(terms: Terms) -> bool:
+    """Whether the limit of a stop order comes before its stop price, which the venue does not take."""
+    price, stop_px = terms.price, terms.stop_px
+    if price is None or stop_px is None:
+        return False
+    return stop_px > price if terms.side == BUY else stop_px < price

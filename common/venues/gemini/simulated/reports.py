@@ -11,12 +11,15 @@ from common.exchange.engine import Cause, Refusal
 from common.exchange.fix_orders import MassCancel, Named, Wish
 from common.exchange.history import ClosedOrder
 from common.exchange.numbers import digits
-from common.exchange.order import CANCELED, MARKET, REJECTED, Asked, Order, Terms
+from common.exchange.order import CANCELED, MARKET, NEW, REJECTED, Asked, Order, Terms
 from common.exchange.settings import Instrument
 from common.fix.wire import utc_timestamp
 
 _PRICE_STEP = Decimal("0.00000001")
 NONE = "NONE"
+TRIGGERED = "L"
+"""The standard's word, which is not the venue's."""
+
 ABSOLUTE = "3"
 
 # CxlRejReason(102).
@@ -51,8 +54,8 @@ class GeminiReports:
         asked: Asked | None = None,
         extra: str = "",
     ) -> bytes:
-        """An ExecutionReport(8) of no fill."""
-        fields = _fields(order, exec_id, exec_type, stamp_ns)
+        """An ExecutionReport(8) of no fill. Of a stop order that is triggered it is that of a new limit order."""
+        fields = _fields(order, exec_id, NEW if exec_type == TRIGGERED else exec_type, stamp_ns)
         if exec_type == CANCELED:
             told = extra.removeprefix("58=").rstrip("\x01")
             fields[58] = WORDS.get(told, told) or REQUESTED
@@ -98,14 +101,22 @@ class GeminiReports:
 
 
 def _terms(terms: Terms) -> Fields:
-    fields = {11: terms.cl_ord_id, 38: digits(terms.order_qty), 54: terms.side, 55: terms.symbol}
+    """With the stop price of a stop order, and the amount of an order for one in the place of a quantity."""
+    size = {38: digits(terms.order_qty)} if terms.cash_qty is None else {152: digits(terms.cash_qty)}
+    fields = size | {11: terms.cl_ord_id, 54: terms.side, 55: terms.symbol}
+    if terms.stop_px is not None:
+        fields[99] = digits(terms.stop_px)
     if terms.ord_type != MARKET:
         fields |= {44: digits(terms.price or Decimal(0)), 59: terms.time_in_force}
     return fields | {18: "6"} if terms.post_only else fields
 
 
 def _fields(order: Order | ClosedOrder, exec_id: str, exec_type: str, stamp_ns: int) -> Fields:
-    return _terms(order.terms) | {
+    terms = order.terms
+    if isinstance(order, Order) and order.triggered:
+        # What is told is the limit order that it has become.
+        terms = terms._replace(stop_px=None)
+    return _terms(terms) | {
         6: _average(order.cum_quote, order.cum_qty), 14: digits(order.cum_qty), 17: exec_id, 37: str(order.order_id),
         39: order.ord_status, 60: utc_timestamp(stamp_ns).decode(), 150: exec_type, 151: digits(order.leaves_qty),
     }  # fmt: skip

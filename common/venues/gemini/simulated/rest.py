@@ -15,7 +15,7 @@ import msgspec
 from common.exchange.history import ClosedOrder, TradeRow, closed_order
 from common.exchange.limits import Window
 from common.exchange.numbers import digits
-from common.exchange.order import BUY, CANCELED, MARKET, NEW, PARTIALLY_FILLED, Order
+from common.exchange.order import BUY, CANCELED, LIMIT, MARKET, NEW, PARTIALLY_FILLED, STOP_LIMIT, Order
 from common.exchange.rest import Json, Parameters, RestError, RestRequest, Route, Trouble
 from common.exchange.settings import Key
 from common.exchange.venue import Venue
@@ -30,6 +30,7 @@ SECONDS_END = 10**11
 """A time below this is in seconds, one from it on in milliseconds."""
 
 NEWEST = 1 << 62
+_TYPES = {MARKET: "exchange market", LIMIT: "exchange limit", STOP_LIMIT: "stop-limit"}
 OPTIONS = {"3": "immediate-or-cancel", "4": "fill-or-kill"}
 
 _TROUBLES = {
@@ -178,7 +179,7 @@ def _order_json(o: ClosedOrder) -> dict[str, object]:
         "exchange": "gemini",
         "avg_execution_price": f"{average:.2f}",
         "side": "buy" if t.side == BUY else "sell",
-        "type": "exchange market" if t.ord_type == MARKET else "exchange limit",
+        "type": _TYPES[t.ord_type],
         "timestamp": str(o.stamp_ns // NS_PER_S),
         "timestampms": o.stamp_ns // NS_PER_MS,
         "is_live": o.ord_status in (NEW, PARTIALLY_FILLED),
@@ -188,9 +189,11 @@ def _order_json(o: ClosedOrder) -> dict[str, object]:
         "executed_amount": digits(o.cum_qty),
         "client_order_id": t.cl_ord_id,
         "options": [option] if option else [],
-        "original_amount": digits(t.order_qty),
-        "remaining_amount": digits(t.order_qty - o.cum_qty),
     }
+    if t.cash_qty is None:
+        row |= {"original_amount": digits(t.order_qty), "remaining_amount": digits(t.order_qty - o.cum_qty)}
+    if t.stop_px is not None:
+        row["stop_price"] = digits(t.stop_px)
     return row if t.price is None else {**row, "price": digits(t.price)}
 
 

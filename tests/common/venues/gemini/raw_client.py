@@ -67,6 +67,10 @@ class RawClient:
         terms = [("11", name), ("38", qty), ("40", "2"), ("44", price), ("54", side), ("55", "BTCUSD"), ("59", "1")]
         return self.ask("D", *terms, ("60", now()), *more, header=header)
 
+    def order_of(self, name: str, side: str, *terms: tuple[str, str]) -> Message:
+        """An order for BTCUSD of those terms, without a limit's."""
+        return self.ask("D", ("11", name), ("54", side), ("55", "BTCUSD"), ("60", now()), *terms)
+
     def cancel(self, name: str, of: str) -> Message:
         """An order's cancel, by the client's own name."""
         return self.ask("F", ("11", name), ("41", of), ("54", "1"), ("55", "BTCUSD"), ("60", now()))

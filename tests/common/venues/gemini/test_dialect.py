@@ -58,6 +58,24 @@ def test_a_post_only_order_is_maker_or_cancel() -> None:
     )
 
 
+def test_a_stop_order_has_its_stop_price_behind_all_else() -> None:
+    order = samples.new(symbol="BTCUSD", ord_type="4", stop_px=Decimal("64999.50"))
+    assert text(OURS.encode_new(order, samples.WALL_NS)) == (
+        "35=D|11=5-1|38=0.50000|40=4|44=65000.10|54=1|55=BTCUSD|59=1|60=20260101-00:00:00|99=64999.50|"
+    )
+
+
+def test_a_market_order_buys_for_an_amount_and_sells_a_quantity() -> None:
+    market: dict[str, object] = {"symbol": "BTCUSD", "ord_type": "1", "price": None, "time_in_force": "3"}
+    buy = samples.new(**market, cash_order_qty=Decimal("500.00"))
+    assert text(OURS.encode_new(buy, samples.WALL_NS)) == (
+        "35=D|11=5-1|40=1|54=1|55=BTCUSD|60=20260101-00:00:00|152=500.00|"
+    )
+    assert text(OURS.encode_new(samples.new(**market, side="2"), samples.WALL_NS)) == (
+        "35=D|11=5-1|38=0.50000|40=1|54=2|55=BTCUSD|60=20260101-00:00:00|"
+    )
+
+
 def test_a_logon_says_nothing_but_that_numbers_begin_and_orders_end() -> None:
     for settings, own in (
         (OURS.session_settings(Identity("DESKOE001", "GEMINI", 30), None), b"9001=Y\x01"),

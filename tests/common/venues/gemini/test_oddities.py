@@ -15,6 +15,7 @@ from common.fix.session import Session, SessionSettings
 from common.fix.session_types import SequencePolicy
 from common.fix.wire import split, utc_timestamp
 from common.messages import Announced, ExecutionReport
+from common.orders.words import triggers
 from common.venues.dialect import BookEntry
 from common.venues.gemini.simulated.rest import GeminiRest
 from common.venues.generic.dialect import Generic
@@ -128,15 +129,34 @@ def test_05_and_there_is_no_mass_cancel(desk: Desk) -> None:
     assert desk.sides.dialect.encode_mass_cancel("k", "BTCUSD", 0) is None
 
 
-def test_06_a_market_buy_is_of_an_amount(desk: Desk) -> None:
+def test_06_a_market_buy_is_of_an_amount_and_a_sale_of_a_quantity(desk: Desk) -> None:
     sides = desk.sides
     (answer,) = said(sides, desk.client, "D", order(sides, t40="1", t44="", t59="3"))
     assert (answer[b"35"], answer[b"371"]) == (b"3", b"152")
-    market = samples.new(ord_type="1", price=None, time_in_force="3")
-    assert missing_feature(sides.profile, market) is Feature.MARKET_ORDER
+    market: dict[str, object] = {"ord_type": "1", "price": None, "time_in_force": "3"}
+    for lacks, terms in (
+        (Feature.MARKET_BUY_OF_QUANTITY, {"side": "1"}),
+        (None, {"side": "1", "cash_order_qty": Decimal(500)}),
+        (Feature.CASH_SALE, {"side": "2", "cash_order_qty": Decimal(500)}),
+        (None, {"side": "2"}),
+    ):
+        assert missing_feature(sides.profile, samples.new(**market, **terms)) is lacks
     sides.stranger("1", sides.qty, sides.price)
     sold = said(sides, desk.client, "D", order(sides, "naive-2", t40="1", t44="", t59="", t54="2"))
     assert [f[b"150"] for f in sold] == [b"0", b"F"]
+
+
+def test_06_and_the_fee_is_taken_out_of_the_amount(desk: Desk) -> None:
+    sides = desk.sides
+    sides.stranger("2", 2 * sides.qty, sides.price)
+    cash = (sides.qty * sides.price * (1 + sides.settings.fee_rate_taker)).normalize()
+    placed, events = desk.new(ord_type="1", price=None, time_in_force="3", cash_order_qty=cash)
+    _, fill = [event for event in events if isinstance(event, ExecutionReport)]
+    assert (fill.ord_status, fill.last_qty, fill.leaves_qty) == ("2", sides.qty, None)
+    assert fill.last_qty * fill.last_px + fill.fee_qty == cash
+    told = split(desk.client.raw[-1])
+    assert Decimal(told[b"152"].decode()) == cash and b"38" not in told and b"59" not in told
+    assert placed.order_qty != fill.order_qty is None, "no OrderQty(38) to take for the order's"
 
 
 def test_07_a_cancel_by_the_venue_s_id_cancels_nothing(desk: Desk) -> None:
@@ -333,3 +353,72 @@ def test_19_a_drop_copy_tells_trades_alone_each_once_more_and_no_state_of_the_or
     desk.cancel(order)
     assert captured(copy) == [raw]
     assert copy.send("F", f"11=a|41={order.cl_ord_id}|54=1|55={sides.symbol}|")[0][35] == "j", "it takes no request"
+
+
+def stop_terms(sides: BothSides, **changes: str) -> dict[str, str]:
+    """A stop order to buy ten ticks above, with a limit two ticks farther."""
+    at = sides.price + 10 * sides.instrument.tick_size
+    terms = {"t40": "4", "t44": f"{at + 2 * sides.instrument.tick_size:f}", "t99": f"{at:f}"}
+    return terms | changes
+
+
+def test_20_a_stop_order_is_told_as_new_twice_and_the_second_time_as_the_limit_order(desk: Desk) -> None:
+    sides = desk.sides
+    tick = sides.instrument.tick_size
+    stop_px = sides.price + 10 * tick
+    placed, (accepted, *_) = desk.new(ord_type="4", price=stop_px + 2 * tick, stop_px=stop_px)
+    assert isinstance(accepted, ExecutionReport) and (accepted.exec_type, accepted.sleeps) == ("0", True)
+    assert Decimal(split(desk.client.raw[-1])[b"99"].decode()) == stop_px
+    assert not sides.world.ask("book", symbol=sides.symbol)["books"][sides.symbol]["bids"], "hidden until then"  # type: ignore[index]
+    sides.stranger("2", sides.qty, stop_px)
+    _, events = desk.new(price=stop_px)
+    (again,) = [e for e in events if isinstance(e, ExecutionReport) and e.cl_ord_id == placed.cl_ord_id]
+    assert (again.exec_type, again.ord_status, again.sleeps) == ("0", "0", False)
+    assert (again.order_id, again.price, again.order_qty) == (accepted.order_id, stop_px + 2 * tick, sides.qty)
+    raw = next(raw for raw in reversed(desk.client.raw) if split(raw)[b"11"] == placed.cl_ord_id.encode())
+    assert b"99" not in split(raw)
+    naive_told = NAIVE.decode("8", raw)
+    assert isinstance(naive_told, ExecutionReport) and not triggers(naive_told), "no ExecType(150)=L to be read"
+    assert triggers(again) and not triggers(accepted)
+
+
+@pytest.mark.parametrize("changes", [{"t59": "3"}, {"t18": "6"}, {"t99": ""}, {"t44": ""}])
+def test_21_a_stop_order_rests_has_a_limit_and_no_instruction(desk: Desk, changes: dict[str, str]) -> None:
+    sides = desk.sides
+    (answer,) = said(sides, desk.client, "D", order(sides, **stop_terms(sides, **changes)))
+    (wrong,) = changes
+    assert (answer[b"35"], answer[b"371"]) == (b"3", wrong.removeprefix("t").encode())
+    assert not sides.world.ask("orders")["orders"]
+
+
+@pytest.mark.parametrize(("side", "short_of"), [("1", -1), ("2", 1)])
+def test_22_a_limit_that_comes_before_the_stop_price_is_refused(desk: Desk, side: str, short_of: int) -> None:
+    sides = desk.sides
+    tick = sides.instrument.tick_size
+    at = sides.price + (10 if side == "1" else -10) * tick
+    price = at + short_of * tick
+    (answer,) = said(
+        sides, desk.client, "D", order(sides, **stop_terms(sides, t54=side, t44=f"{price:f}", t99=f"{at:f}"))
+    )
+    assert (answer[b"35"], answer[b"150"], answer[b"39"]) == (b"8", b"8", b"8")
+    ours: dict[str, object] = {"ord_type": "4", "side": side, "stop_px": at}
+    assert missing_feature(sides.profile, samples.new(**ours, price=price)) is Feature.NEAR_LIMIT
+    assert missing_feature(sides.profile, samples.new(**ours, price=at)) is None
+    _, (taken, *_) = desk.new(**ours, price=at)
+    assert isinstance(taken, ExecutionReport) and (taken.exec_type, taken.sleeps) == ("0", True)
+
+
+def test_20_a_stop_order_that_sleeps_is_cancelled_as_any_other_and_goes_with_the_connection(desk: Desk) -> None:
+    sides = desk.sides
+    tick = sides.instrument.tick_size
+    sleeping: dict[str, object] = {
+        "ord_type": "4", "price": sides.price + 12 * tick, "stop_px": sides.price + 10 * tick,
+    }  # fmt: skip
+    placed, _ = desk.new(**sleeping)
+    (told,) = desk.cancel(placed)[1]
+    assert isinstance(told, ExecutionReport) and (told.exec_type, told.ord_status) == ("4", "4")
+    other, _ = desk.new(**sleeping)
+    desk.client.session.logout("", sides.world.now)
+    sides.world.pump()
+    state = sides.state_of(other.cl_ord_id)
+    assert state is not None and state["ord_status"] == "4"

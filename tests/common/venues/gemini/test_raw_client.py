@@ -58,6 +58,37 @@ def test_it_logs_on_trades_and_logs_out(served: Served, connect: Connect, interv
     assert client.ask("5")["35"] == "5"
 
 
+def test_its_stop_order_sleeps_until_a_trade_is_there(served: Served, connect: Connect, interval: str) -> None:
+    client = connect()
+    client.logon(interval, RESET)
+    terms = (("40", "4"), ("44", "70020"), ("99", "70010"), ("59", "1"))
+    rested = client.order_of("a", "1", ("38", "0.5"), *terms)
+    assert (rested["150"], rested["39"], rested["99"], rested["44"]) == ("0", "0", "70010", "70020")
+    served.ask("place", account=STRANGER, cl_ord_id="x", symbol="BTCUSD", side="2", qty="0.2", price="70010")
+    assert client.order("y", "1", "0.2", "70010")["150"] == "0"
+    assert client.receive()["150"] == "F"
+    woken = client.receive()
+    assert (woken["150"], woken["39"], woken["11"], woken["37"]) == ("0", "0", "a", rested["37"])
+    assert "99" not in woken and woken["17"] != rested["17"] and woken["151"] == "0.5"
+    wrong = client.order_of("b", "1", ("38", "0.5"), ("40", "4"), ("44", "70019"), ("99", "70020"), ("59", "1"))
+    assert (wrong["150"], wrong["39"], wrong["11"]) == ("8", "8", "b")
+    assert client.cancel("c", "a")["150"] == "4"
+
+
+def test_it_buys_for_an_amount_and_sells_a_quantity(served: Served, connect: Connect, interval: str) -> None:
+    client = connect()
+    client.logon(interval, RESET)
+    served.ask("place", account=STRANGER, cl_ord_id="x", symbol="BTCUSD", side="2", qty="1", price="50000")
+    bought = client.order_of("a", "1", ("40", "1"), ("152", "501"))
+    fill = client.receive()
+    assert (bought["150"], bought["152"], "38" in bought) == ("0", "501", False)
+    assert (fill["150"], fill["39"], fill["151"], fill["152"], "59" in fill) == ("F", "2", "0", "501", False)
+    assert 500 <= float(fill["31"]) * float(fill["32"]) + float(fill["12"]) <= 501
+    served.ask("place", account=STRANGER, cl_ord_id="y", symbol="BTCUSD", side="1", qty="1", price="49000")
+    assert client.order_of("b", "2", ("38", "0.005"), ("40", "1"))["38"] == "0.005"
+    assert client.receive()["39"] == "2"
+
+
 def test_it_hears_prices_and_the_maker_s_side_of_trades(served: Served, connect: Connect, interval: str) -> None:
     client = connect("market_data")
     assert client.logon(interval, RESET)["35"] == "A"

@@ -59,6 +59,31 @@ def test_how_an_order_ended(desk: Desk, account: GeminiRest) -> None:
     assert filled is not None and (filled.ord_status, filled.cum_qty) == ("2", sides.qty)
 
 
+def test_a_stop_order_that_sleeps_is_open_and_goes_with_all_others(desk: Desk, account: GeminiRest) -> None:
+    sides = desk.sides
+    tick = sides.instrument.tick_size
+    sleeping, order_id = resting(desk, ord_type="4", price=sides.price + 12 * tick, stop_px=sides.price + 10 * tick)
+    (told,) = ask(account, "open_orders").orders
+    assert (told.cl_ord_id, told.ord_status, told.price, told.order_qty, told.triggered) == (
+        sleeping.cl_ord_id, "0", sleeping.price, sides.qty, False,
+    )  # fmt: skip
+    row = account.api.privatePostV1OrderStatus({"order_id": order_id})
+    assert (row["type"], Decimal(row["stop_price"])) == ("stop-limit", sleeping.terms.stop_px)
+    assert ask(account, "cancel_all", "").cancelled == 1
+    ended = ask(account, "order", cl_ord_id=sleeping.cl_ord_id).order
+    assert ended is not None and ended.ord_status == "4"
+
+
+def test_a_market_buy_has_no_quantity_but_what_was_filled(desk: Desk, account: GeminiRest) -> None:
+    sides = desk.sides
+    sides.stranger("2", sides.qty, sides.price)
+    cash = (sides.qty * sides.price * (1 + sides.settings.fee_rate_taker) / 2).normalize()
+    order, order_id = resting(desk, ord_type="1", price=None, time_in_force="3", cash_order_qty=cash)
+    assert "original_amount" not in account.api.privatePostV1OrderStatus({"order_id": order_id})
+    told = ask(account, "order", cl_ord_id=order.cl_ord_id).order
+    assert told is not None and (told.ord_status, told.order_qty, told.cum_qty) == ("2", sides.qty / 2, sides.qty / 2)
+
+
 def test_two_orders_of_one_name_are_no_answer(
     desk: Desk, account: GeminiRest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
