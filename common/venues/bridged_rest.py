@@ -5,7 +5,7 @@ and what is odd about it; how rows are paged, counted, cancelled and read is her
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
@@ -201,8 +201,15 @@ class BridgedRest(CcxtRest[ApiT]):
             if is_asked:
                 self._cancelled_at_once.add(symbol)
                 return Answer(self._venue, ask, False)
-        cancelled = sum(self._cancelled(order.symbol, order.order_id) for order in self._open_orders(ask).orders)
+        order_ids: dict[str, list[str]] = {}
+        for order in self._open_orders(ask).orders:
+            order_ids.setdefault(order.symbol, []).append(order.order_id)
+        cancelled = sum(self._cancel_each(symbol, ids) for symbol, ids in order_ids.items())
         return Answer(self._venue, ask, False, cancelled=cancelled)
+
+    def _cancel_each(self, symbol: str, order_ids: Sequence[str]) -> int:
+        """Cancel these orders of a symbol by their ids; how many that were."""
+        return sum(self._cancelled(symbol, order_id) for order_id in order_ids)
 
     def _cancel(self, ask: Ask) -> Answer:
         return Answer(self._venue, ask, False, cancelled=self._cancelled(ask.symbol, ask.order_id))

@@ -163,6 +163,56 @@ def test_what_the_one_request_has_left_is_cancelled_one_by_one(account: Account,
     assert account.ask("cancel_all").cancelled == 3 and account.ask("open_orders").orders == ()
 
 
+# ---- OKX: one request cancels twenty
+
+
+@pytest.mark.parametrize("account", [OKX], ids=["okx"], indirect=True)
+def test_one_request_cancels_twenty_by_their_ids(account: Account) -> None:
+    """Each order took a request of its own: fifty orders took the kill switch eight seconds."""
+    asked = count_requests(account.rest)
+    for number in range(41):
+        account.order(f"a{number}")
+    assert account.ask("cancel_all").cancelled == 41
+    paths = [url.partition("/api/v5/")[2].partition("?")[0] for url in asked]
+    assert paths == ["trade/orders-pending", *["trade/cancel-batch-orders"] * 2, "trade/cancel-order"]
+    assert account.ask("open_orders").orders == ()
+
+
+@pytest.mark.parametrize("account", [OKX], ids=["okx"], indirect=True)
+@pytest.mark.parametrize("is_any_open", [True, False])
+def test_what_is_over_by_the_time_of_the_request_keeps_none_of_the_others_open(
+    account: Account, is_any_open: bool
+) -> None:
+    orders = [account.order(f"a{number}") for number in range(25)]
+    listed = account.ask("open_orders").orders
+    for order in orders[:24] if is_any_open else orders:
+        account.world.core.venue.engine.cancel(order, account.world.now)
+    account.rest._open_rows = lambda symbol: iter(())
+    assert account.rest._cancel_each(account.symbol, [each.order_id for each in listed]) == int(is_any_open)
+
+
+@pytest.mark.parametrize("account", [OKX], ids=["okx"], indirect=True)
+@pytest.mark.parametrize("refused", [1, 20])
+def test_what_is_refused_is_told_once_all_others_are_cancelled(account: Account, refused: int) -> None:
+    """Else the first twenty that the venue lists would keep all behind them open, as often as they are refused."""
+    names = [account.name(account.order(f"a{number}")) for number in range(40)]
+    send = account.rest.api.privatePostTradeCancelBatchOrders
+    codes = dict.fromkeys(names[20 : 20 + refused], "50013")
+
+    def answered(asked: list[dict[str, str]]) -> dict[str, Any]:
+        taken = [each for each in asked if each["ordId"] not in codes]
+        rows = send(taken)["data"] if taken else []
+        rows += [{"ordId": each["ordId"], "sCode": "50013", "sMsg": "Busy"} for each in asked if each["ordId"] in codes]
+        if not taken:
+            raise ccxt_errors().ExchangeError('okx {"code":"1","data":[{"sCode":"50013"},{"sCode":"51400"}]}')
+        return {"code": "2", "data": rows}
+
+    account.rest.api.privatePostTradeCancelBatchOrders = answered
+    told = account.rest.ask(Ask("x", 1, "cancel_all", account.symbol))
+    assert told.failed and "50013" in told.text
+    assert {each.order_id for each in account.ask("open_orders").orders} == set(codes)
+
+
 def test_balances_prices_and_the_clock(account: Account) -> None:
     account.order("a1")
     balances = {asset: (free, held) for asset, free, held in account.ask("balances").balances}

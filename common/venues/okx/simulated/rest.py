@@ -61,8 +61,9 @@ VALID_NS = 30 * NS_PER_S
 FORGOTTEN_AFTER_NS = 7_200 * NS_PER_S
 """A cancelled order without a fill is not told of any more."""
 
-LIMIT_S, ORDERS_LIMIT, ASKED_LIMIT = 2, 60, 60
-"""Of each user and instrument: new orders, amendments and cancels each; of each user: questions of each kind."""
+LIMIT_S, ORDERS_LIMIT, ASKED_LIMIT, BATCHED_LIMIT = 2, 60, 60, 300
+"""Of each user and instrument: new orders, amendments and cancels each; of each user: questions of each kind. Orders
+that are several in one request count apart, each as one."""
 
 ENTRY = "fix"
 """The scope of faults that are about orders, whichever way these are entered."""
@@ -283,12 +284,15 @@ class OkxRestApi:
     # ---- acts
 
     def _new(self, account: str, p: Parameters, now: Instant) -> Json:
+        self._counted(account, "new", p.get("instId", ""), ORDERS_LIMIT, now)
         return _one(self._placed(account, p, now))
 
     def _amend(self, account: str, p: Parameters, now: Instant) -> Json:
+        self._counted(account, "amend", p.get("instId", ""), ORDERS_LIMIT, now)
         return _one(self._amended(account, p, now))
 
     def _cancel(self, account: str, p: Parameters, now: Instant) -> Json:
+        self._counted(account, "cancel", p.get("instId", ""), ORDERS_LIMIT, now)
         return _one(self._cancelled(account, p, now))
 
     def _cancel_all_after(self, account: str, p: Parameters, now: Instant) -> Json:
@@ -306,13 +310,13 @@ class OkxRestApi:
         return _answer([{"triggerTime": str(fires_ms), "tag": tag, "ts": ms(now.wall_ns)}])
 
     def _new_batch(self, account: str, p: Parameters, now: Instant) -> Json:
-        return self._batch(account, p, now, self._placed)
+        return self._batch(account, "new", p, now, self._placed)
 
     def _cancel_batch(self, account: str, p: Parameters, now: Instant) -> Json:
-        return self._batch(account, p, now, self._cancelled)
+        return self._batch(account, "cancel", p, now, self._cancelled)
 
     def _batch(
-        self, account: str, p: Parameters, now: Instant, act: Callable[[str, Parameters, Instant], Row]
+        self, account: str, what: str, p: Parameters, now: Instant, act: Callable[[str, Parameters, Instant], Row]
     ) -> Json:
         try:
             asked = _decode_rows(p.get(BODY, ""))
@@ -320,13 +324,18 @@ class OkxRestApi:
             raise self.trouble(Trouble.GARBLED) from None
         if not 0 < len(asked) <= MAX_BATCH:
             raise _refused(200, PARAMETER, "Parameter order list error")
+        for each in asked:
+            symbol = str(each.get("instId", ""))
+            if len(asked) == 1:
+                self._counted(account, what, symbol, ORDERS_LIMIT, now)
+            else:
+                self._counted(account, f"{what} of many", symbol, BATCHED_LIMIT, now)
         rows = [act(account, {name: str(value) for name, value in each.items()}, now) for each in asked]
         failed = sum(row["sCode"] != "0" for row in rows)
         code = "0" if not failed else "1" if failed == len(rows) else "2"
         return {"code": code, "msg": "", "data": rows}
 
     def _placed(self, account: str, p: Parameters, now: Instant) -> Row:
-        self._counted(account, "new", p.get("instId", ""), ORDERS_LIMIT, now)
         try:
             terms = self._terms(account, p)
             rejected = self._venue.faults.strikes(Kind.REJECT, ENTRY)
@@ -373,7 +382,6 @@ class OkxRestApi:
         )  # fmt: skip
 
     def _amended(self, account: str, p: Parameters, now: Instant) -> Row:
-        self._counted(account, "amend", p.get("instId", ""), ORDERS_LIMIT, now)
         order = self._open(account, p)
         try:
             if order is None:
@@ -390,7 +398,6 @@ class OkxRestApi:
         return _acted(str(order.order_id), p, None, now)
 
     def _cancelled(self, account: str, p: Parameters, now: Instant) -> Row:
-        self._counted(account, "cancel", p.get("instId", ""), ORDERS_LIMIT, now)
         order = self._open(account, p)
         if order is None:
             gone = _Bad(GONE_FOR_CANCEL, "Cancellation failed as the order has been filled, canceled or does not exist")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from common.exchange.order import BUY, LIMIT, Asked, Order, Terms
+from common.exchange.rest import BODY, RestError
 from common.venues.backend import (
     BookBackend,
     BookFact,
@@ -19,6 +20,7 @@ from common.venues.backend import (
     Verdict,
 )
 from common.venues.okx.simulated.rest import OkxRestApi
+from common.venues.okx.simulated.websocket import OkxWebSocket
 from services.bridge.prices import PricedBook
 from tests.common.venues.okx.swap_rig import CONTRACT, SWAP, swap_rig
 from tests.common.venues.okx.told_rows import TOLD_MS, ToldRows, asked, row
@@ -316,3 +318,16 @@ def test_22_a_tag_has_at_most_16_letters_and_digits(rig: Rig, raw: Raw, tag: str
     assert code(raw.call(raw.order("a1", tag=tag))[1]) == "51000"
     assert isinstance(raw.backend, GuardingBackend)
     assert raw.call(raw.backend.arm([tag], [], rig.now.wall_ns)[0])[1]["code"] == "51000"
+
+
+def test_23_orders_that_come_together_count_apart_from_those_that_come_alone(rig: Rig) -> None:
+    venue = rig.world.core.venue
+    api = OkxRestApi(venue, OkxWebSocket(venue))
+    one = {"instId": SYMBOL, "ordId": "1"}
+    many = {BODY: msgspec.json.encode([one] * 20).decode()}
+    for path, parameters, most in (("cancel-order", one, 60), ("cancel-batch-orders", many, 300 // 20)):
+        route = api.routes["POST", f"/api/v5/trade/{path}"]
+        for _ in range(most):
+            route.answer("desk", parameters, rig.now)
+        with pytest.raises(RestError, match="50011"):
+            route.answer("desk", parameters, rig.now)
