@@ -49,8 +49,9 @@ from services.bridge.stream import Stream, Talk
 SHARE = 8, 10
 """The bridge's part of the user's limits at the venue; the rest is the account's, which asks over REST as well."""
 
-LANES = {"orders": 4, "cancels": 2, "questions": 2}
-"""Connections of each lane: a cancel never waits behind a new order, nor behind a question."""
+LANES = {"orders": 4, "cancels": 2, "questions": 2, "switch": 1}
+"""Connections of each lane: a cancel never waits behind a new order, nor behind a question, nor behind the dead man's
+switch, whose lane is there where the venue has one."""
 
 ANSWER_NS = 5 * NS_PER_S
 RECONNECT_NS = 250 * NS_PER_MS
@@ -178,7 +179,7 @@ class VenueSide:
         self._numbers = 0
         self._wires: dict[int, Wire] = {}
         for lane, count in LANES.items():
-            for _ in range(count):
+            for _ in range(count if lane != "switch" or self._guarding is not None else 0):
                 wire = Wire(self._next_number(), lane)
                 self._wires[wire.number] = wire
         self._queues: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
@@ -395,7 +396,7 @@ class VenueSide:
 
         for n in range(count):
             make: Callable[[Instant], HttpCall] = partial(_armed, backend, names, former, n)
-            self._queues["cancels"].append(Job("arm", None, make, answered))
+            self._queues["switch"].append(Job("arm", None, make, answered))
 
     # ---- questions
 
@@ -659,7 +660,11 @@ class VenueSide:
         def make(at: Instant) -> HttpCall:
             return self._backend.ask_open(page, at.wall_ns)
 
-        self.ask("ask_open", make, answered)
+        if self.sweeps:
+            # What is to be cancelled is found by it: it waits for no other question. No order wants its lane then.
+            self._queues["orders"].appendleft(Job("ask_open", self._backend.limit("ask_open", ""), make, answered))
+        else:
+            self.ask("ask_open", make, answered)
 
     def _sweep_stranger(self, fact: OrderFact, now: Instant) -> None:
         """Under the kill switch what is none of ours is cancelled too: placed by hand, by a lost log, or over as

@@ -169,6 +169,33 @@ def test_the_switch_of_two_clients_is_set_for_each(rig: Rig) -> None:
     assert status_at_venue(rig, "b1") == "4"
 
 
+def test_a_switch_that_is_not_answered_keeps_no_cancel_waiting(rig: Rig) -> None:
+    """The cancels of a kill waited up to five seconds for both connections of theirs, on which the switch was set."""
+    for name, comp_id in (("a1", "DESK"), ("b1", "OTHER")):
+        FixClient(rig, comp_id, logon=GUARDED).order(name)
+    rig.pass_time(15)
+    before = len(arms(rig))
+    rig.deaf = True
+    while len(arms(rig)) < before + 1:
+        rig.pass_time(0.05)
+    rig.core.received("control", b"me", ControlRequest("kill", b"{}"), rig.now)
+    rig.pump()
+    assert len(rig.requests("trade/cancel-order")) == 2
+
+
+def test_under_the_kill_what_is_open_is_asked_for_without_waiting_for_a_question(rig: Rig) -> None:
+    rig.stranger("1", "0.1", "60000")
+    rig.pass_time(27)
+    rig.deaf = True
+    listed = len(rig.requests("trade/orders-pending"))
+    for _ in range(2):
+        rig.core.venue.ask("ask_time", lambda at: rig.backend.ask_time(), lambda reply, at: None)
+    rig.pump()
+    rig.core.received("control", b"me", ControlRequest("kill", b"{}"), rig.now)
+    rig.pump()
+    assert len(rig.requests("trade/orders-pending")) == listed + 1
+
+
 def test_what_a_former_life_may_have_set_is_taken_back_for_a_client_that_does_not_ask_any_more(rig: Rig) -> None:
     client = FixClient(rig, logon=GUARDED)
     client.order("a1")
