@@ -88,11 +88,11 @@ BODY = "*body"
 """The parameter that holds a body of JSON that is a list, as it came."""
 
 LAST = "*"
-"""As the last part of a route's path it stands for any, which is a parameter of this name."""
+"""As the last part of a route's path, or the last but one, it stands for any, which is a parameter of this name."""
 
 
 class RestApi(Protocol):
-    """What is the venue's own. `routes` are by method and path, whose last part may be `LAST`."""
+    """What is the venue's own. `routes` are by method and path, whose last part, or last but one, may be `LAST`."""
 
     routes: Mapping[tuple[str, str], Route]
 
@@ -233,12 +233,17 @@ class RestGateway:
             return error.status, error.answer
 
     def _find_route(self, request: RestRequest) -> tuple[Route | None, Parameters]:
-        """The route of a request, with the last part of its path where the route has any."""
+        """The route of a request, with that part of its path where the route has any."""
         head, _, last = request.path.rpartition("/")
         exact = self._api.routes.get((request.method, request.path))
         if exact is not None:
             return exact, request.parameters
-        return self._api.routes.get((request.method, f"{head}/{LAST}")), {**request.parameters, LAST: unquote(last)}
+        above, _, last_but_one = head.rpartition("/")
+        for path, any_one in ((f"{head}/{LAST}", last), (f"{above}/{LAST}/{last}", last_but_one)):
+            route = self._api.routes.get((request.method, path))
+            if route is not None:
+                return route, {**request.parameters, LAST: unquote(any_one)}
+        return None, request.parameters
 
     def _answer(self, request: RestRequest, now: Instant) -> tuple[int, Json]:
         route, parameters = self._find_route(request)

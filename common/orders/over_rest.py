@@ -16,7 +16,7 @@ from common.orders.books import CLOCKS_KEPT, TRADES_PAGE, TradesAsked
 from common.orders.changes import EVENTS, Answered, Change, Doubted, Inquired, OrderChanged, PositionMoved
 from common.orders.leg import Leg
 from common.orders.order_state import Order, Request, RequestKind
-from common.orders.telling import Telling, corrected, fee_of, is_number, replaced_by_hand
+from common.orders.telling import Telling, corrected, fee_of, is_number, newest_ns, replaced_by_hand
 from common.orders.words import TERMINAL_WORDS
 
 
@@ -166,8 +166,16 @@ class OverRest:
         if symbol not in account.gaps:
             return
         is_told = any(s.logged_on and asked_lsn >= s.up_lsn for s in self._books.sessions_of(answer.account))
-        if len(answer.trades) >= TRADES_PAGE and is_number(answer.trades[-1].trade_key):
-            account.gaps[symbol] = answer.trades[-1].trade_key
+        since_ns = account.gaps_since_ns.get(symbol, 0)
+        if since_ns and answer.ask.since_ns > since_ns:
+            # A later page, from behind what was missed meanwhile.
+            return
+        if len(answer.trades) >= TRADES_PAGE:
+            if is_number(answer.trades[-1].trade_key):
+                account.gaps[symbol] = answer.trades[-1].trade_key
+            else:
+                # Names without an order: what follows is asked for by its time.
+                account.gaps_since_ns[symbol] = max(since_ns, newest_ns(answer.trades))
         elif is_told and min(asked_lsn, account.listed.get(symbol, 0)) >= account.gaps_lsn:
             del account.gaps[symbol]
             account.gaps_since_ns.pop(symbol, None)

@@ -4,6 +4,7 @@ What is said here of an order or a fill is said in the same way whoever has told
 or over REST.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from common.journal.frames import Record
@@ -103,6 +104,11 @@ def replaced_by_hand(order: Order, change: FillChange, gave_way: FillChange) -> 
 def is_number(trade_key: str) -> bool:
     """Whether a trade identity is a number that REST can be asked from."""
     return len(trade_key) <= MAX_TRADE_KEY_DIGITS and trade_key.isascii() and trade_key.isdigit()
+
+
+def newest_ns(trades: Iterable[Trade]) -> int:
+    """When the newest of the trades was, in Unix nanoseconds by the venue's clock; 0 for none."""
+    return max((trade.transact_ns for trade in trades), default=0)
 
 
 def fee_of(change: FillChange) -> tuple[Decimal, str]:

@@ -25,6 +25,7 @@ from common.messages import Answer, RestOrder, Trade
 from common.orders.books import TRADES_PAGE, Baseline, SessionBooks
 from common.orders.numbers import ZERO
 from common.orders.order_state import Order
+from common.orders.telling import is_number, newest_ns
 from common.reconcile.journal_books import JournalBooks, asset_changes, contracts_held
 from common.reconcile.result import Part, Result, Verdict, compared, contracts_differ
 from common.venues.registry import find_profile
@@ -211,17 +212,23 @@ class AskedAccount:
 
     def _history(self, symbol: str, after: str) -> tuple[list[Trade], int]:
         """The venue's trades behind `after`, page by page, and where the log stood at the first question."""
-        trades: list[Trade] = []
-        asked_lsn = self._books.lsn
+        trades: dict[tuple[str, str, str], Trade] = {}
+        asked_lsn, since_ns = self._books.lsn, self._books.began_ns or self._books.books.epoch_ns
         while True:
             if after:
                 answer = self._ask("history", symbol, from_trade_key=str(int(after) + 1))
             else:
-                answer = self._ask("history", symbol, since_ns=self._books.began_ns or self._books.books.epoch_ns)
-            trades += answer.trades
+                answer = self._ask("history", symbol, since_ns=since_ns)
+            trades |= {(trade.trade_key, trade.order_id, trade.side): trade for trade in answer.trades}
             if len(answer.trades) < TRADES_PAGE:
-                return trades, asked_lsn
-            after = answer.trades[-1].trade_key
+                return list(trades.values()), asked_lsn
+            last, upto_ns = answer.trades[-1].trade_key, newest_ns(answer.trades)
+            if is_number(last):
+                after = last
+            elif upto_ns > since_ns:
+                since_ns = upto_ns
+            else:
+                raise Unanswered(f"{TRADES_PAGE} trades of {symbol} at one time, and their names have no order")
 
     # ---- ours against theirs ----
 

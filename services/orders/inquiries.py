@@ -24,6 +24,7 @@ from common.messages import Answer, Ask, Attempt
 from common.orders.books import TRADES_PAGE, Books, OrderName
 from common.orders.leg import Leg
 from common.orders.order_state import Order
+from common.orders.telling import is_number, newest_ns
 from services.orders.settings import VenueWays
 
 FIRST_NS = 500 * NS_PER_MS
@@ -125,6 +126,9 @@ class AccountInquiries:
         self._answered: set[bool] = set()
         self._heard_boot_ns = {False: 0, True: 0}
         self._bulk: list[tuple[str, str]] = []
+        self._told_upto_ns: dict[str, int] = {}
+        """Up to when a symbol's trades were told, while there are more of them."""
+
         self.connections: dict[str, int] = {}
         self._gates_wanted: set[str] = set()
         self.round_is_on = False
@@ -149,6 +153,7 @@ class AccountInquiries:
         self.round_is_on = True
         self._since = self._number
         self._gaps.clear()
+        self._told_upto_ns.clear()
         names = [order.name for order in self._books.open_orders(self.account)]
         self._round = dict.fromkeys(names) if self._ways.has_query or self._ways.has_rest else {}
         self._bulk = []
@@ -165,6 +170,7 @@ class AccountInquiries:
         self.round_is_on = False
         self._round.clear()
         self._bulk.clear()
+        self._told_upto_ns.clear()
         self._gaps.clear()
 
     def watch_gaps(self, boot_ns: int) -> None:
@@ -246,7 +252,19 @@ class AccountInquiries:
         if question.what != "trades":
             return
         if len(answer.trades) >= TRADES_PAGE:
-            self._bulk.append(("trades", question.symbol))
+            self._ask_on(answer)
+        else:
+            self._told_upto_ns.pop(question.symbol, None)
+
+    def _ask_on(self, answer: Answer) -> None:
+        """There is another page: where the names of trades have no order, from the time of the newest of this one on.
+        Where that is no later than what was asked for, nothing is gained by it, and the gap stays."""
+        symbol, upto_ns = answer.ask.symbol, newest_ns(answer.trades)
+        if not is_number(answer.trades[-1].trade_key):
+            if upto_ns <= answer.ask.since_ns:
+                return
+            self._told_upto_ns[symbol] = upto_ns
+        self._bulk.append(("trades", symbol))
 
     def _asked_again(self, ask: Ask) -> _Question | None:
         """The question that took the place of this one, which is answered late: who needs longer than he is waited for
@@ -407,6 +425,8 @@ class AccountInquiries:
         account = self._books.account(self.account)
         last = account.gaps.get(symbol, account.last_trade_keys.get(symbol, ""))
         since_ns = self._since_ns(symbol) if what == "trades" and not last else 0
+        # For an order in doubt they are asked for from its beginning.
+        since_ns = max(since_ns, 0 if orders else self._told_upto_ns.get(symbol, 0)) if since_ns else 0
         if what == "trades" and not last and not since_ns:
             return
         # The last one again: where two orders of ours met in one trade, only one half of it may have been told.

@@ -10,6 +10,7 @@ PROFILE = VenueProfile(
     title="Coinbase Prime",
     dialect="common.venues.coinbaseprime.dialect:CoinbasePrime",
     simulated="common.venues.coinbaseprime.simulated:open_side",
+    rest="common.venues.coinbaseprime.rest:open_rest",
     fields="common.venues.coinbaseprime.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
     market_data_key=MarketDataKey.OWN,

@@ -10,7 +10,7 @@ import pytest
 from common.config import load
 from common.contracts import Contract, InstrumentKind
 from common.messages import Answer, Ask, RestOrder, SessionState, Trade
-from common.reconcile.answers import AskedAccount
+from common.reconcile.answers import AskedAccount, Unanswered
 from common.reconcile.result import Audit, Part, Result, Verdict, compared
 from tests.services.orders.harness import Ring, accepted
 
@@ -136,6 +136,41 @@ def test_each_fill_of_either_side_is_the_other_s(ring: Ring) -> None:
     assert "is there, not for us" in next(venue._trades_differ("BTCUSDT", [trade("7"), trade("8")], lsn, ""))
     assert "not there" in next(venue._trades_differ("BTCUSDT", [], lsn, "6"))
     assert list(venue._trades_differ("BTCUSDT", [], lsn, "7")) == []
+
+
+@pytest.mark.parametrize(("keys", "wheres"), [
+    (("5", "6", "7"), [{"since_ns": 3}, {"from_trade_key": "7"}]),
+    (("b-7", "a-1", "c-3"), [{"since_ns": 3}, {"since_ns": 12}]),
+])  # fmt: skip
+def test_the_venue_s_trades_are_read_page_by_page_by_number_or_by_time(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], wheres: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setattr("common.reconcile.answers.TRADES_PAGE", 2)
+    venue, asked_for = asked(ring, began_ns=3), list[dict[str, Any]]()
+    all_of_them = [msgspec.structs.replace(trade(key), transact_ns=11 + n) for n, key in enumerate(keys)]
+    pages = [all_of_them[:2], all_of_them[2:] if keys[0] == "5" else all_of_them[1:], all_of_them[2:]]
+
+    def answered(what: str, symbol: str, **where: Any) -> Answer:
+        asked_for.append(where)
+        return Answer("binance", Ask("binance", 0, what, symbol), False, trades=tuple(pages[len(asked_for) - 1]))
+
+    monkeypatch.setattr(venue, "_ask", answered)
+    told, _ = venue._history("BTCUSDT", "")
+    assert [each.trade_key for each in told] == list(keys), "each once"
+    assert asked_for[:2] == wheres
+
+
+def test_trades_at_one_time_whose_names_have_no_order_cannot_be_read_to_their_end(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.reconcile.answers.TRADES_PAGE", 2)
+    venue = asked(ring, began_ns=3)
+    told = tuple(msgspec.structs.replace(trade(key), transact_ns=3) for key in ("b-7", "a-1"))
+    monkeypatch.setattr(venue, "_ask", lambda what, symbol, **where: Answer(
+        "binance", Ask("binance", 0, what, symbol), False, trades=told
+    ))  # fmt: skip
+    with pytest.raises(Unanswered, match="2 trades of BTCUSDT at one time"):
+        venue._history("BTCUSDT", "")
 
 
 def test_an_order_is_answered_for_when_the_venue_has_spoken_of_it_since(ring: Ring) -> None:

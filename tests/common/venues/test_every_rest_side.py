@@ -15,7 +15,7 @@ from tests.common.venues.both_sides import BothSides, Desk
 from tests.common.venues.served import Served
 
 D = Decimal
-BY_EITHER_NAME = ("bullish", "coinbase", "coinbaseintl", "cryptocom", "gemini", "htx")
+BY_EITHER_NAME = ("bullish", "coinbase", "coinbaseintl", "coinbaseprime", "cryptocom", "gemini", "htx")
 TELLS_WHAT_ENDED = ("bullish", "cryptocom", "htx")
 of_each = pytest.mark.parametrize("dialect", BY_EITHER_NAME)
 of_what_ended = pytest.mark.parametrize("dialect", TELLS_WHAT_ENDED)
@@ -34,7 +34,7 @@ def desk(sides: BothSides, served: Served) -> Desk:
 
 @pytest.fixture
 def rest_path(dialect: str) -> str:
-    return {"bullish": "/trading-api", "coinbaseintl": "/api"}.get(dialect, "")
+    return {"bullish": "/trading-api", "coinbaseintl": "/api", "coinbaseprime": "/v1"}.get(dialect, "")
 
 
 @pytest.fixture

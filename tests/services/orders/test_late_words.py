@@ -4,6 +4,7 @@ that proves nothing."""
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from common.instant import NS_PER_S
 from common.journal.frames import Record
@@ -359,6 +360,73 @@ def test_a_full_page_of_trades_is_followed_by_the_next_before_the_gate_opens(
     ring.pass_time(100)
     assert ring.last(OpenGate).connection == ring.connections["binance"]
     assert ring.core.books.orders["s", 1].cum_qty == D("0.3")
+
+
+def test_trades_whose_names_have_no_order_are_asked_for_by_time_page_by_page(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order rests for long, and more was filled since than a page holds, under names that are no numbers."""
+    for module in ("common.orders.over_rest", "services.orders.inquiries"):
+        monkeypatch.setattr(f"{module}.TRADES_PAGE", 2)
+    order = accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    order_id = f"V{order.cl_ord_id}"
+    ring.answers(
+        venue="binance",
+        ask=bulk(ring, "open_orders"),
+        orders=(RestOrder("BTCUSDT", order_id, order.cl_ord_id, "1", "1", D(1), D(100), D("0.3")),),
+    )
+    page, later_ns = bulk(ring, "trades"), ring.journal.stamp_ns + 10**12
+    assert page.since_ns and not page.from_trade_key
+
+    def at(key: str, stamp_ns: int) -> Trade:
+        return structs.replace(trade(key, order_id, "0.1"), transact_ns=stamp_ns)
+
+    ring.answers(venue="binance", ask=page, trades=(at("b-7", later_ns), at("a-1", later_ns + 5)))
+    ring.pass_time(100)
+    following = bulk(ring, "trades")
+    assert following.number > page.number and following.since_ns == later_ns + 5
+    account = ring.core.books.account("binance")
+    assert account.gaps_since_ns["BTCUSDT"] == later_ns + 5, "whoever dies now asks from there on"
+    ring.answers(venue="binance", ask=following, trades=(at("a-1", later_ns + 5), at("c-3", later_ns + 6)))
+    ring.pass_time(100)
+    last = bulk(ring, "trades")
+    assert last.since_ns == later_ns + 6
+    ring.answers(venue="binance", ask=last, trades=(at("c-3", later_ns + 6),))
+    ring.pass_time(100)
+    assert "BTCUSDT" not in account.gaps
+    assert ring.core.books.orders["s", 1].cum_qty == D("0.3"), "each once"
+
+
+def test_a_page_that_leads_to_no_later_time_is_not_asked_for_for_ever_and_closes_no_gap(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("common.orders.over_rest", "services.orders.inquiries"):
+        monkeypatch.setattr(f"{module}.TRADES_PAGE", 2)
+    order = accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    ring.answers(venue="binance", ask=bulk(ring, "open_orders"))
+    page = bulk(ring, "trades")
+    told = tuple(structs.replace(trade(key, f"V{order.cl_ord_id}", "0.1"), transact_ns=1) for key in ("a", "b"))
+    ring.answers(venue="binance", ask=page, trades=told)
+    ring.pass_time(100)
+    assert bulk(ring, "trades").number == page.number and "BTCUSDT" in ring.core.books.account("binance").gaps
+
+
+def test_a_later_page_says_nothing_of_what_was_missed_before_it(ring: Ring) -> None:
+    accepted(ring, 1, "binance")
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    ring.answers(venue="binance", ask=bulk(ring, "open_orders"))
+    account, lsn = ring.core.books.account("binance"), ring.core.books.lsn
+    since_ns = account.gaps_since_ns["BTCUSDT"] = 10**9
+    later = Ask("binance", 950, "trades", "BTCUSDT", since_ns=since_ns + 1, asked_lsn=lsn)
+    ring.answers(venue="binance", ask=later)
+    assert "BTCUSDT" in account.gaps
+    ring.answers(venue="binance", ask=structs.replace(later, since_ns=since_ns))
+    assert "BTCUSDT" not in account.gaps
 
 
 def test_a_negative_order_qty_leaves_the_orders_quantity(ring: Ring) -> None:

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from common.fix.schedule import Schedule
 from common.fix.session import Session, SessionSettings
 from common.fix.wire import parse_utc_timestamp, split, utc_timestamp
 from common.instant import NS_PER_S
-from common.messages import Announced, CancelRejected, ExecutionReport, RequestRejected
+from common.messages import Announced, Ask, CancelRejected, ExecutionReport, RequestRejected
+from common.orders.telling import is_number
+from common.venues.coinbaseprime.rest import signed_headers
 from common.venues.coinbaseprime.simulated.orders import PrimeOrders
 from common.venues.credentials import HmacPassphrase
 from common.venues.dialect import BookEntry
@@ -273,3 +276,64 @@ def test_20_market_data_takes_no_other_key_than_its_own(sides: BothSides) -> Non
     assert not is_let_in(sides, make(identity, sides.credentials), "market_data")
     assert not is_let_in(sides, sides.dialect.session_settings(sides.identity(), sides.market_data_credentials))
     assert is_let_in(sides, make(identity, sides.market_data_credentials), "market_data")
+
+
+@pytest.fixture
+def rest_path() -> str:
+    return "/v1"
+
+
+@pytest.fixture
+def asked(rest: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Method and path of each request from now on, below the portfolio's."""
+    found: list[str] = []
+    request = rest.api.request
+
+    def noted(path: str, api: str, method: str, params: dict[str, Any]) -> Any:
+        found.append(f"{method} {path.partition('/')[2].partition('/')[2]}".rstrip())
+        return request(path, api, method, params)
+
+    monkeypatch.setattr(rest.api, "request", noted)
+    return found
+
+
+def test_21_a_request_is_signed_by_the_secret_as_text_without_its_query(sides: BothSides, rest: Any) -> None:
+    ours, path = keys_of(sides), "/v1/portfolios"
+    told = signed_headers(ours, 1_767_225_600, "GET", path)
+    wanted = hmac_sha256(ours.secret, f"1767225600GET{path}".encode())
+    assert told["X-CB-ACCESS-SIGNATURE"] == base64.b64encode(wanted).decode()
+    answer = rest.ask(Ask("x", 1, "trades", "BTC-USD", since_ns=1))
+    assert not answer.failed, "with a query that is not signed"
+
+
+def test_22_an_order_is_looked_for_by_our_name_among_the_open_ones_and_then_the_others(
+    sides: BothSides, rest: Any, asked: list[str]
+) -> None:
+    desk = sides.desk()
+    order, (accepted, *_) = desk.new()
+    assert isinstance(accepted, ExecutionReport)
+    assert rest.ask(Ask("x", 1, "order", "BTC-USD", order.cl_ord_id)).order.ord_status == "0"
+    assert asked == ["GET", "GET open_orders"], "its portfolio is asked for once"
+    desk.cancel(order, accepted.order_id)
+    assert rest.ask(Ask("x", 1, "order", "BTC-USD", order.cl_ord_id)).order.ord_status == "4"
+    assert asked[2:] == ["GET open_orders", "GET orders"]
+    assert rest.ask(Ask("x", 1, "order", "BTC-USD", order_id=accepted.order_id)).order.ord_status == "4"
+    assert asked[4:] == [f"GET orders/{accepted.order_id}"]
+
+
+def test_23_each_order_is_cancelled_by_its_id(sides: BothSides, rest: Any, asked: list[str]) -> None:
+    desk = sides.desk()
+    for _ in range(2):
+        desk.new()
+    assert rest.ask(Ask("x", 1, "cancel_all", "BTC-USD")).cancelled == 2
+    assert [each.rpartition("/")[2] for each in asked if each.startswith("POST")] == ["cancel", "cancel"]
+
+
+def test_24_fills_have_names_without_an_order_and_are_asked_for_by_time(sides: BothSides, rest: Any) -> None:
+    sides.stranger("2", sides.qty, sides.price)
+    _, events = sides.desk().new(price=sides.price)
+    (fill,) = [e for e in events if isinstance(e, ExecutionReport) and e.exec_type == "F"]
+    (trade,) = rest.ask(Ask("x", 1, "trades", "BTC-USD", since_ns=1)).trades
+    assert trade.trade_key == fill.trade_key and not is_number(trade.trade_key)
+    later_ns = trade.transact_ns + NS_PER_S
+    assert rest.ask(Ask("x", 1, "trades", "BTC-USD", since_ns=later_ns)).trades == ()
