@@ -72,6 +72,10 @@ Text = Annotated[str, msgspec.Meta(max_length=128, pattern=PRINTABLE)]
 WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"\A[ -~]+\Z")]
 RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
+FIRST_LOST_NUMBER = 9_000_000_000_000_000
+"""From here on orders are numbered that only the lost end of a log knew: their own numbers may be another's by now. No
+strategy counts so far, and a reader of JSON still takes them for whole numbers."""
+
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2", "3", "4", "P"]
 TimeInForce = Literal["1", "3", "4", "6"]
@@ -802,6 +806,7 @@ class Kind(enum.IntEnum):
     DAY_BEGAN = 32
     BOOKED = 33
     ASSET_RATES = 34
+    LOST_ORDER = 35
 
 
 # ---- journal payloads ----
@@ -1261,6 +1266,34 @@ class CancelAll(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="can
     stamps: Stamps = Stamps()
 
 
+class LostOrder(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="lost_order"):
+    """What a host that came back had sent beyond the copy, and our log never had: from here on an UNKNOWN order of the
+    strategy's, under the number that `lost_number` has for the record.
+
+    `sent` is the message as that host's log has it, without its bytes, `amendments` are those of its orders behind it
+    there. `sent_ns` is from when the venue's window for it counts, `connection` the last one of its session that both
+    logs have: whatever carried it has ended once a later one is up. `frame` names the frame of that host, which comes
+    in once, and `evidence_lsn` the record up to which our log was read for it.
+    """
+
+    frame: str
+    sent: Outbound
+    sent_ns: int
+    connection: int
+    amendments: tuple[Outbound, ...] = ()
+    evidence_lsn: int = 0
+
+
+def lost_number(lsn: int) -> int:
+    """The number of the first order of a LOST_ORDER record; those of its list follow."""
+    return FIRST_LOST_NUMBER + lsn * (1 + MOST_FURTHER_ORDERS)
+
+
+def is_lost_number(number: int) -> bool:
+    """Whether only the lost end of a log knew that order."""
+    return number >= FIRST_LOST_NUMBER
+
+
 Payload = (
     Outbound
     | Inbound
@@ -1281,6 +1314,7 @@ Payload = (
     | DayBegan
     | AssetRates
     | Booked
+    | LostOrder
 )
 
 PAYLOADS: dict[int, type[msgspec.Struct]] = {
@@ -1303,6 +1337,7 @@ PAYLOADS: dict[int, type[msgspec.Struct]] = {
     Kind.DAY_BEGAN: DayBegan,
     Kind.ASSET_RATES: AssetRates,
     Kind.BOOKED: Booked,
+    Kind.LOST_ORDER: LostOrder,
 }
 """What a record of each kind holds."""
 

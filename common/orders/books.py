@@ -28,6 +28,7 @@ from common.messages import (
     Reason,
     RestOrder,
     SessionState,
+    is_lost_number,
 )
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
@@ -280,6 +281,8 @@ class Books:
         self.ended: dict[tuple[str, str, str], Ended] = {}
         """Orders that are over and not in memory: what is told of them late opens none again."""
         self.unclaimed: dict[tuple[str, str, str], list[str]] = {}
+        self.nobodys: dict[tuple[str, str, str], list[str]] = {}
+        """The fills of the latest orders on our accounts that are none of ours, by what they are filled under."""
         self.cancel_alls: list[tuple[int, CancelAll]] = []
         self.day = Day()
         self.rates = Converting()
@@ -399,7 +402,11 @@ class Books:
         if not self._bears(place, order):
             return []
         self.stranger_gone(place)
-        claimed = [self.claim(order, leg, trade_key, order_id) for trade_key in self.unclaimed.pop(place, ())]
+        trade_keys, nobodys = self.unclaimed.pop(place, []), self.nobodys.pop(place, [])
+        if is_lost_number(order.number):
+            # It was taken for somebody else's, whose fills wait for no order of ours.
+            trade_keys = nobodys
+        claimed = [self.claim(order, leg, trade_key, order_id) for trade_key in trade_keys]
         return [change for change in claimed if change is not None]
 
     def claim(self, order: Order, leg: Leg, trade_key: str, order_id: str) -> FillChange | None:
@@ -681,6 +688,12 @@ class Books:
         if self.externals.pop(place, None) is not None:
             self.changed_externals[place] = None
 
+    def note_nobodys(self, venue: str, symbol: str, order_id: str, trade_key: str) -> None:
+        """A fill of an order that is none of ours; it is one of ours after all where a lost end of a log knew it."""
+        self.nobodys.setdefault((venue, symbol, order_id), []).append(trade_key)
+        if len(self.nobodys) > EXTERNAL_ORDERS:
+            del self.nobodys[next(iter(self.nobodys))]
+
     def unclaim(self, venue: str, symbol: str, order_id: str, trade_key: str) -> None:
         """A fill of an order that nobody has named yet."""
         self.unclaimed.setdefault((venue, symbol, order_id), []).append(trade_key)
@@ -731,7 +744,7 @@ def covers(wished: CancelAll, order: Order, *, was_under_way: bool) -> bool:
     come since. Nothing is that is younger than the command.
 
     Numbers rise, so an own order with a higher one was wanted after the command, and another strategy's with a higher
-    one than it had under way.
+    one than it had under way. What only the lost end of a log knew is older than all.
     """
     if (wished.target_strategy or wished.strategy) not in ("*", order.strategy):
         return False
@@ -740,7 +753,7 @@ def covers(wished: CancelAll, order: Order, *, was_under_way: bool) -> bool:
     if wished.account not in ("", order.account) or order.account in wished.left_open:
         return False
     if order.strategy == wished.strategy:
-        return order.number < wished.number
+        return order.number < wished.number or (is_lost_number(order.number) and not was_under_way)
     return not was_under_way or order.number <= dict(wished.under_way).get(order.strategy, 0)
 
 

@@ -120,6 +120,7 @@ class Fold:
             Kind.DAY_BEGAN: self._day_began,
             Kind.BOOKED: self._booked,
             Kind.ASSET_RATES: self._asset_rates,
+            Kind.LOST_ORDER: self._own.lost_order,
         }
         # Plain numbers, since a member of an enum hashes by a method of its own.
         self._folds = {int(kind): handler for kind, handler in handlers.items()}
@@ -382,6 +383,8 @@ class Fold:
             self._told.note_trade_key(venue, report.symbol, report.trade_key)
             self._told.changes.append(PositionMoved(venue, report.symbol, strategy))
             is_news = change.fills > 0 or report.exec_type not in FILLS
+            if report.order_id and ours is None and is_news:
+                self.books.note_nobodys(venue, report.symbol, report.order_id, report.trade_key)
             if report.order_id and not report.cl_ord_id and is_news:
                 self.books.unclaim(venue, report.symbol, report.order_id, report.trade_key)
         known = self.books.external(venue, report)

@@ -219,6 +219,7 @@ class OverRest:
                 self._told.differs(venue, order.shown_name, "no such fill", f"trade {trade.trade_key}", "counted it")
         elif change.fills > 0:
             self._books.unclaim(venue, trade.symbol, trade.order_id, trade.trade_key)
+            self._books.note_nobodys(venue, trade.symbol, trade.order_id, trade.trade_key)
         self._told.changes.append(PositionMoved(venue, trade.symbol, order.strategy if order is not None else ""))
 
     def _told_again(self, record: Record, order: Order | None, leg: Leg | None, trade: Trade) -> None:

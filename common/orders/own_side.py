@@ -4,6 +4,8 @@ An attempt is decided by the rules of `common.orders.outcome`, a command by its 
 stays, whoever refused one attempt to fulfil it.
 """
 
+import msgspec
+
 from common.journal.frames import Record
 from common.messages import (
     MAX_TIME_TO_LIVE_NS,
@@ -14,6 +16,7 @@ from common.messages import (
     CancelOrder,
     Expired,
     GapFilled,
+    LostOrder,
     NewOrder,
     OrderStatus,
     Outbound,
@@ -22,6 +25,7 @@ from common.messages import (
     Reason,
     Refused,
     Withdrawn,
+    lost_number,
 )
 from common.orders.absence import sending_ns
 from common.orders.books import OrderName, covers
@@ -90,6 +94,37 @@ class OwnSide:
             for wished in books.cancel_alls_at(record.stamp_ns):
                 if covers(wished, order, was_under_way=True):
                     self._wish_of_all(order, wished)
+
+    def lost_order(self, record: Record, lost: LostOrder) -> None:
+        """An order that only the lost end of a log knew: it may be live, and is asked about."""
+        books, command = self._books, lost.sent.command
+        if not isinstance(command, NewOrder):
+            return
+        first = lost_number(record.lsn)
+        list_number = first if command.further else 0
+        for number, each in enumerate(command.orders, first):
+            name = each.cl_ord_id
+            if name in books.by_id or books.forgotten_order(each.account, name) is not None:
+                continue
+            named = msgspec.structs.replace(each, number=number)
+            order = Order.sent(named, record.lsn, lost.sent_ns, lost.connection, list_number=list_number)
+            order.unknown = True
+            books.add_order(order)
+            for amendment in lost.amendments:
+                self._lost_amendment(lost, order, amendment)
+            self._told.changes.append(OrderChanged(order, "unknown"))
+            theirs = f"sent as ClOrdID(11) {name} for {each.strategy}/{each.number}; {lost.frame}"
+            self._told.differs(order.account, order.shown_name, "no such order", theirs, "UNKNOWN until it is settled")
+
+    def _lost_amendment(self, lost: LostOrder, order: Order, sent: Outbound) -> None:
+        """By whose name the order may go, and with whose terms."""
+        command = sent.command
+        if isinstance(command, AmendOrder) and command.orig_cl_ord_id in order.ids:
+            self._books.name_id(order, command.cl_ord_id)
+            owner = order.owner_of(command.orig_cl_ord_id)
+            request = _request(sent, command, lost.sent_ns, owner)
+            request.unknown, request.connection = True, lost.connection
+            order.request_sent(request)
 
     def sent_with(self, attempt: Attempt) -> list[Attempt]:
         """Every attempt that left in the message of this one: those of its list, where it is that of a list's first

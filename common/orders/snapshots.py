@@ -70,6 +70,7 @@ class BooksDump(msgspec.Struct, array_like=True, frozen=True):
     day: Day = Day()
     forgotten: dict[str, int] = {}
     rates: Converting = Converting()
+    nobodys: list[tuple[str, str, str, list[str]]] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -111,6 +112,7 @@ def dump_books(books: Books) -> bytes:
             books.day,
             books.names.forgotten,
             books.rates,
+            [(*place, keys) for place, keys in books.nobodys.items()],
         )
     )
 
@@ -153,4 +155,5 @@ def load_books(
     books.externals = {(e.venue, e.order.symbol, e.order.order_id): e for e in dump.externals}
     books.ended = {(each.account, each.symbol, each.order_id): each for each in dump.ended}
     books.unclaimed = {(account, symbol, order_id): keys for account, symbol, order_id, keys in dump.unclaimed}
+    books.nobodys = {(account, symbol, order_id): keys for account, symbol, order_id, keys in dump.nobodys}
     return books

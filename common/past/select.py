@@ -23,6 +23,7 @@ from common.messages import (
     FilledByHand,
     GapFilled,
     Inbound,
+    LostOrder,
     NewOrder,
     OneEvent,
     Outbound,
@@ -34,6 +35,7 @@ from common.messages import (
     Unanswered,
     Verdict,
     Withdrawn,
+    lost_number,
 )
 from common.orders.words import tells_end
 from common.past.words import fix_text, kind_name, payload_of
@@ -112,8 +114,8 @@ class OrderTrail:
         """
         strategy, _, number = text.rpartition("/")
         trail = cls((strategy, int(number))) if strategy and number.isdigit() else cls._by_request(text, reader)
-        for _, payload in select(reader, Filter(), reader.first_lsn(), None):
-            trail.records += trail.concerns(payload)
+        for record, payload in select(reader, Filter(), reader.first_lsn(), None):
+            trail.records += trail.concerns(payload, record.lsn)
         return trail
 
     @classmethod
@@ -129,8 +131,8 @@ class OrderTrail:
                     return cls((command.target_strategy, command.target_number))
         return cls(None, {text})
 
-    def concerns(self, payload: Payload | None) -> bool:
-        """Whether a record is about the order; learns from it."""
+    def concerns(self, payload: Payload | None, lsn: int) -> bool:
+        """Whether the record `lsn` is about the order; learns from it."""
         match payload:
             case Outbound():
                 return self._command(payload.command)
@@ -147,6 +149,8 @@ class OrderTrail:
                 return not self.attempts.isdisjoint(payload.attempts)
             case RateRefused():
                 return any(self._named(payload.strategy, each.number) for each in payload.attempts)
+            case LostOrder():
+                return self._lost(payload, lsn)
             case Expired() | Verdict() | FilledByHand() | Unanswered() | CancelAll():
                 return self._named(payload.strategy, payload.number)
             case Answer():
@@ -180,6 +184,18 @@ class OrderTrail:
             self.ids.add(command.cl_ord_id)
             self.attempts.add(command.attempt)
         return ours
+
+    def _lost(self, lost: LostOrder, lsn: int) -> bool:
+        """An order that begins with that record, whose message another host's log has."""
+        command = lost.sent.command
+        for number, each in enumerate(command.orders if isinstance(command, NewOrder) else (), lost_number(lsn)):
+            if self._named(each.strategy, number) or each.cl_ord_id in self.ids:
+                self.name = (each.strategy, number)
+                self.ids.add(each.cl_ord_id)
+                for amendment in lost.amendments:
+                    self._command(amendment.command)
+                return True
+        return False
 
     def _event(self, event: OneEvent) -> bool:
         match event:
@@ -224,7 +240,7 @@ class Filter:
         name = self.session.removeprefix("session@")
         if name and name != getattr(payload, "session", "") and record.writer != f"session@{name}":
             return False
-        if self.trail is not None and not self.trail.concerns(payload):
+        if self.trail is not None and not self.trail.concerns(payload, record.lsn):
             return False
         return self.pattern is None or self.pattern.search(fix_text(payload)) is not None
 

@@ -19,6 +19,7 @@ from common.messages import (
     FilledByHand,
     GapFilled,
     Inbound,
+    LostOrder,
     NewOrder,
     OneEvent,
     Outbound,
@@ -162,6 +163,9 @@ def _what(payload: Payload | None) -> str:
             return f"settled by {payload.by}"
         case FilledByHand():
             return f"{payload.qty} at {payload.px} booked by {payload.by}"
+        case LostOrder():
+            deal = f": {deals_text(payload.sent.command)}" if isinstance(payload.sent.command, NewOrder) else ""
+            return f"sent by a host whose log was lost{deal}"
         case RateRefused():
             return f"refused by {payload.by} with others, {payload.reason.value}"
         case CancelAll():

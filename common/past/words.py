@@ -31,6 +31,8 @@ from common.messages import (
     GapFilled,
     Inbound,
     Kind,
+    LostOrder,
+    NewOrder,
     OneEvent,
     OperatorAct,
     Outbound,
@@ -155,6 +157,11 @@ def _summary(record: Record, payload: Payload | None, dictionaries: Dictionaries
         case AssetRates():
             rates = ", ".join(f"{each.asset} {each.rate}" for each in payload.rates)
             return f"in {payload.currency}: {rates}"
+        case LostOrder():
+            command = payload.sent.command
+            orders = command.orders if isinstance(command, NewOrder) else ()
+            sent = ", ".join(f"{each.strategy}/{each.number} as {each.cl_ord_id}" for each in orders)
+            return f"{payload.frame}: {sent}"
         case Booked():
             source = f" from {payload.from_strategy or 'nobody'}" if payload.is_transfer else ""
             deal = f"{payload.qty} {payload.symbol} at {payload.px}{source}"

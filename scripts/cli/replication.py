@@ -246,7 +246,8 @@ def evidence(kept_folder: Path, host: str, look: bool, as_json: bool) -> None:
     """Bring in what a former host wrote beyond the copy: each frame that our books do not bear out, once.
 
     KEPT is the folder that `standby` or `takeover` moved aside on the host that came back, or a copy of it; say it
-    where orders and the journal run. Nothing of it changes an order, a fill or a position: each difference goes into
+    where orders and the journal run. An order that our log never had is UNKNOWN in our books from then on, under a
+    number of its own, and its venue is asked. All else changes no order, fill or position: each difference goes into
     the journal as a discrepancy, for a person to settle with the venue. Said again, what is in already is left out.
     """
     from scripts.journal.bring_in import Stopped, bring_in

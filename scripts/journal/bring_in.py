@@ -1,6 +1,7 @@
 """Bringing a former host's evidence into the log that goes on, each frame of it once, whenever it is broken off."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,12 +10,14 @@ import msgspec
 from common.actor.control import ask
 from common.config import Config
 from common.journal import OsFiles, Reader, iterate
+from common.messages import MAX_REQUEST_BYTES
 from common.reconcile.journal_books import JournalBooks
 from scripts.journal.kept import Judge, Kept
 from services.orders.evidence import MOST_ROWS, EvidenceRow, frame_of
 
 WRITTEN_S: Final = 10.0
 POLL_S: Final = 0.05
+MOST_BYTES: Final = MAX_REQUEST_BYTES * 3 // 4
 
 
 class Stopped(Exception):
@@ -44,12 +47,25 @@ def bring_in(config: Config, folder: Path, host: str, *, look: bool = False) -> 
     in_log.read_on(books.lsn)
     found = Judge(books.books).judge(kept)
     rows = [row for row in found if row.frame not in in_log.frames]
-    for start in range(0, 0 if look else len(rows), MOST_ROWS):
-        offered = rows[start : start + MOST_ROWS]
+    for offered in () if look else _portions(rows):
         arguments = {"read_lsn": in_log.lsn, "rows": [msgspec.to_builtins(row) for row in offered]}
         ask(config.reach, "orders", "evidence", arguments)
         in_log.wait_for({row.frame for row in offered})
     return BroughtIn(kept.fork_lsn, rows, len(found) - len(rows), kept.silent)
+
+
+def _portions(rows: list[EvidenceRow]) -> Iterator[list[EvidenceRow]]:
+    """As many at once as a control link takes."""
+    portion, size = list[EvidenceRow](), 0
+    for row in rows:
+        row_size = len(msgspec.json.encode(row))
+        if portion and (len(portion) == MOST_ROWS or size + row_size > MOST_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(row)
+        size += row_size
+    if portion:
+        yield portion
 
 
 class _Log:

@@ -3,7 +3,8 @@
 The kept folder is a journal that was moved aside, with the sessions' emergency files and the latches of that host in
 `emergency`. Where it parts from the log tells the chain of checksums. A frame behind that says something of a venue, or
 of what a person did, and our books either have it from elsewhere by now, since the venue told it, or differ. Nothing
-is decided here by what the frame says: a difference is for a person.
+is decided here by what the frame says: a difference is for a person, and an order that the books never had is for its
+venue to settle.
 """
 
 from bisect import bisect_left
@@ -12,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 from crc32c import crc32c
 
-from common.journal import NotThere, OsFiles, Reader, Record, iterate
+from common.journal import Files, NotThere, OsFiles, Reader, Record, iterate
 from common.journal.emergency import read_emergency
 from common.journal.files import read_whole
 from common.journal.released import read_released
@@ -37,7 +39,9 @@ from common.messages import (
     SessionState,
     Verdict,
     Withdrawn,
+    is_lost_number,
 )
+from common.orders.absence import sending_ns
 from common.orders.books import Books
 from common.orders.fold import WRITER
 from common.orders.order_state import Order
@@ -45,7 +49,7 @@ from common.orders.outcome import is_void
 from common.orders.words import is_over, names_of_order, tells_trade
 from common.past.story import deals_text
 from common.past.words import payload_of
-from services.orders.evidence import EvidenceRow
+from services.orders.evidence import EvidenceRow, LostSending
 from services.session.emergency import SUFFIX as EMERGENCY
 
 HOST_FILE: Final = "host"
@@ -72,15 +76,17 @@ class Kept:
     """A kept folder. `fork_lsn` is the last record that the log has too; `silent` counts the records behind it that
     nobody was told of, since the copy was waited for."""
 
-    def __init__(self, folder: Path, log: Reader, host: str) -> None:
-        """Where the two part is looked up. Raises NotComparable, JournalError, OSError."""
+    def __init__(self, folder: Path, log: Reader, host: str, files: Files | None = None) -> None:
+        """Where the two part is looked up; `files` is the disk that the folder is on. Raises NotComparable,
+        JournalError, OSError."""
         self._folder = folder
         self._host = host
-        self._reader = Reader(folder, OsFiles())
+        self._files = OsFiles() if files is None else files
+        self._reader = Reader(folder, self._files)
         own, theirs = log.identity().hex(), self._reader.identity().hex()
         if own != theirs:
             raise NotComparable(f"{folder} is of the journal {theirs}, and the log of {own}")
-        self._released = read_released(str(folder), OsFiles()) or 0
+        self._released = read_released(str(folder), self._files) or 0
         self.fork_lsn = self._fork(log)
         self.silent = 0
 
@@ -104,23 +110,25 @@ class Kept:
     def frames(self) -> Iterator[Frame]:
         """Those behind the fork, then the emergency files' and the latches'. Raises JournalError, OSError."""
         last = self.fork_lsn
-        for record in iterate(self._folder, OsFiles(), self.fork_lsn + 1):
+        for record in iterate(self._folder, self._files, self.fork_lsn + 1):
             last = record.lsn
             if self._released and record.lsn > self._released:
                 self.silent += 1
                 continue
             yield self._frame(f"record {record.lsn}", record)
-        folder = self._folder / EMERGENCY_FOLDER
-        for path in sorted(folder.glob(f"*{EMERGENCY}")):
-            for record in read_emergency(path, OsFiles()):
-                yield self._frame(f"{path.name} frame {record.lsn}", record)
-        for path in sorted(folder.glob(f"*{LATCH}")):
-            latch = Latch(str(folder), path.name, OsFiles())
+        folder, names = f"{self._folder}/{EMERGENCY_FOLDER}", list[str]()
+        with suppress(FileNotFoundError):
+            names = sorted(self._files.list(folder))
+        for name in (each for each in names if each.endswith(EMERGENCY)):
+            for record in read_emergency(f"{folder}/{name}", self._files):
+                yield self._frame(f"{name} frame {record.lsn}", record)
+        for name in (each for each in names if each.endswith(LATCH)):
+            latch = Latch(folder, name, self._files)
             latch.load()
             if latch.set:
-                crc = crc32c(read_whole(OsFiles(), str(path)))
-                name = f"{self._host}, {path.name} beside record {last} ({crc:08x})"
-                yield Frame(name, 0, OperatorAct(path.name.removesuffix(LATCH), "latched", self._host))
+                crc = crc32c(read_whole(self._files, f"{folder}/{name}"))
+                frame = f"{self._host}, {name} beside record {last} ({crc:08x})"
+                yield Frame(frame, 0, OperatorAct(name.removesuffix(LATCH), "latched", self._host))
 
     def _frame(self, place: str, record: Record) -> Frame:
         name = f"{self._host}, {place} ({crc32c(record.payload):08x})"
@@ -141,15 +149,40 @@ class Judge:
         withdrawn = {
             (its.session, its.generation, its.msg_seq_num) for _, _, its in frames if isinstance(its, Withdrawn)
         }
+        left = [
+            frame
+            for frame in frames
+            if not isinstance(its := frame.payload, Outbound)
+            or (its.session, its.generation, its.msg_seq_num) not in withdrawn
+        ]
+        sent = [its for _, _, its in left if isinstance(its, Outbound)]
+        amended = [(its, its.command) for its in sent if isinstance(its.command, AmendOrder)]
         rows: list[EvidenceRow] = []
-        for frame in frames:
-            its = frame.payload
-            if isinstance(its, Outbound) and (its.session, its.generation, its.msg_seq_num) in withdrawn:
-                continue
-            for part, said in enumerate(filter(self._is_first, self._says(frame))):
+        for frame in left:
+            for part, (account, subject, ours, theirs) in enumerate(filter(self._is_first, self._says(frame))):
                 name = f"{frame.name} part {part + 1}" if part else frame.name
-                rows.append(EvidenceRow(name, *(each[:MAX_TEXT_CHARACTERS] for each in said)))
+                most, order = MAX_TEXT_CHARACTERS, self._lost_sending(frame, left, amended)
+                rows.append(EvidenceRow(name, account[:most], subject[:most], ours[:most], theirs[:most], order))
         return rows
+
+    def _lost_sending(
+        self, frame: Frame, frames: list[Frame], amended: list[tuple[Outbound, AmendOrder]]
+    ) -> LostSending | None:
+        """The order of a frame that opened one, where its account is one of ours."""
+        its = frame.payload
+        if not (isinstance(its, Outbound) and isinstance(its.command, NewOrder)):
+            return None
+        if its.account not in self._books.known.accounts:
+            return None
+        names, amendments = {each.cl_ord_id for each in its.command.orders}, list[Outbound]()
+        for later, command in amended:
+            if command.orig_cl_ord_id in names:
+                names.add(command.cl_ord_id)
+                amendments.append(msgspec.structs.replace(later, raw=b""))
+        windowed = self._books.window_ns(its.account)
+        sent_ns = sending_ns(its.raw, frame.stamp_ns) if windowed else frame.stamp_ns
+        connection = _connection_before(frames, its.session)
+        return LostSending(msgspec.structs.replace(its, raw=b""), sent_ns, connection, tuple(amendments))
 
     def _is_first(self, said: tuple[str, str, str, str]) -> bool:
         """What stands in a file and in the log is told once."""
@@ -211,14 +244,13 @@ class Judge:
         yield outbound.account, f"{first.strategy}/{first.number}", ours, theirs
 
     def _knows(self, account: str, cl_ord_id: str, command: NewOrder | AmendOrder | CancelOrder) -> bool:
-        """Whether our log has that very sending."""
+        """Whether our log has that very sending, and not as evidence of it."""
+        order = self._books.by_id.get(cl_ord_id) or self._books.forgotten_order(account, cl_ord_id)
+        if order is not None:
+            return not is_lost_number(order.number)
         remembered = self._books.names.get(command.strategy, command.number)
         attempt = (command.attempt.epoch, command.attempt.counter)
-        return (
-            cl_ord_id in self._books.by_id
-            or (remembered is not None and remembered.attempt == attempt)
-            or self._books.forgotten_order(account, cl_ord_id) is not None
-        )
+        return remembered is not None and remembered.attempt == attempt
 
     def _requested(self, outbound: Outbound, command: AmendOrder | CancelOrder) -> Iterator[tuple[str, str, str, str]]:
         if self._knows(outbound.account, command.cl_ord_id, command):
@@ -248,6 +280,15 @@ class Judge:
         owners = ["", *names_of_order(report), *(leg.owner for leg in (order.legs if order is not None else ()))]
         knows = self._books.ledger.knows
         return any(knows(account, report.symbol, report.trade_key, owner, report.order_id) for owner in owners)
+
+
+def _connection_before(frames: list[Frame], session: str) -> int:
+    """The session's last connection that both logs have: the first one behind the fork, or the one before that."""
+    for _, _, its in frames:
+        if isinstance(its, Outbound | Inbound | SessionChanged) and its.session == session:
+            begins = isinstance(its, SessionChanged) and its.state is SessionState.CONNECTING
+            return its.connection - begins
+    return 0
 
 
 def host_of(folder: Path) -> str:

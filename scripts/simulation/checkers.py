@@ -27,6 +27,7 @@ from common.messages import (
     EpochGranted,
     FeedMessage,
     FilledByHand,
+    LostOrder,
     NewOrder,
     NewOrderRequest,
     OpenGate,
@@ -44,6 +45,8 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
     Withdrawn,
+    is_lost_number,
+    lost_number,
 )
 from common.orders.fold import WRITER
 from common.strategy.entry import Entry
@@ -143,6 +146,7 @@ class Checkers:
         self._limits = setting.position_limits(config)
         self._strange: dict[tuple[str, str], Decimal] = {}
         self._streams: dict[tuple[str, int], TcpStream] = {}
+        self._former_streams: dict[tuple[str, int], TcpStream] = {}
         self._generations: dict[tuple[str, int], int] = {}
         self._highest: dict[tuple[str, int], int] = {}
         self._logged: dict[tuple[str, bytes], Logged] = {}
@@ -248,6 +252,8 @@ class Checkers:
                 self.filled_by_hand.add((payload.strategy, payload.number))
             case OperatorAct():
                 self._acts_logged[payload.actor, payload.act] += 1
+            case LostOrder():
+                self._fold_lost(record, payload)
             case CancelAll():
                 if payload.left_open:
                     self.refused.setdefault((payload.strategy, payload.number), record.lsn)
@@ -287,12 +293,25 @@ class Checkers:
         else:
             self.late_names.add(name)
 
+    def _fold_lost(self, record: Record, lost: LostOrder) -> None:
+        """An order of the lost end of a log is ours from here on, under every name that it had there."""
+        command, session = lost.sent.command, lost.sent.session
+        for number, each in enumerate(command.orders if isinstance(command, NewOrder) else (), lost_number(record.lsn)):
+            names = [each.cl_ord_id]
+            for amendment in lost.amendments:
+                its = amendment.command
+                if isinstance(its, AmendOrder) and its.orig_cl_ord_id in names:
+                    names.append(its.cl_ord_id)
+            self.legs[each.strategy, number] += [(session, name) for name in names]
+            self.sent_ns.update({(session, name): lost.sent_ns for name in names})
+
     def _check_older(self, cancel: CancelOrder) -> None:
         """A command to cancel many is known by its record; what was under way then is in the log within a life."""
         command, target = (cancel.strategy, cancel.number), (cancel.target_strategy, cancel.target_number)
         is_own = cancel.strategy == cancel.target_strategy
         over_ns = self._cancel_all_stamps.get(command, 1 << 63) + MAX_TIME_TO_LIVE_NS
-        if (is_own and target > command) or self._sent_stamps.get(target, 0) > over_ns:
+        is_later = is_own and target > command and not is_lost_number(cancel.target_number)
+        if is_later or self._sent_stamps.get(target, 0) > over_ns:
             raise Violation("cancel-is-older", f"{command} cancels {target}")
 
     # ---- what leaves a process
@@ -487,11 +506,15 @@ class Checkers:
         why_not = why_not_absent(
             self.log, key, _payload.decode(self.witness.records[event.lsn - 1].record.payload),
             reached=(f"exchange@{key[0]}", key[1].encode()) in self._reached,
-            dead=sent is None or is_dead(self._streams.get((key[0], sent.connection))),
+            dead=sent is None or is_dead(self._stream_of(event, (key[0], sent.connection))),
             accepted=key in self.true_orders,
         )  # fmt: skip
         if why_not:
             raise Violation("evidence-only", f"{event} is told, and {why_not}")
+
+    def _stream_of(self, event: OrderEvent, carried_by: tuple[str, int]) -> TcpStream | None:
+        """The connection that carried the order: of one that was lost, another host's of that number."""
+        return (self._former_streams if is_lost_number(event.number) else self._streams).get(carried_by)
 
     def _check_event(self, event: OrderEvent) -> None:
         if event.lsn > self.witness.last_lsn:
@@ -624,6 +647,7 @@ class Checkers:
         self._booked = former._booked
         self.closed_names.update(former.closed_names)
         self._streams.update(former._streams)
+        self._former_streams = {**former._streams, **former._former_streams}
         self._generations.update(former._generations)
         self._highest.update(former._highest)
         for name, told in former.told.items():

@@ -16,6 +16,7 @@ from common.messages import (
     ExecutionReport,
     GapFilled,
     Inbound,
+    LostOrder,
     NewOrder,
     OneEvent,
     Outbound,
@@ -26,6 +27,7 @@ from common.messages import (
     SessionState,
     Unreadable,
     Withdrawn,
+    lost_number,
 )
 from scripts.simulation.network import TcpStream
 
@@ -80,6 +82,8 @@ class LogView:
         match payload:
             case Outbound():
                 self._outbound(record, payload)
+            case LostOrder():
+                self._lost(record, payload)
             case Inbound():
                 self._inbound(record, payload)
             case Answer():
@@ -141,6 +145,24 @@ class LogView:
         if payload.msg_type in NEW_LEG:
             self._first_lsns.setdefault(name, record.lsn)
             self._open[venue].setdefault(name, set()).add(command.cl_ord_id)
+
+    def _lost(self, record: Record, lost: LostOrder) -> None:
+        """Only the lost end of a log knew it so far."""
+        its, venue = lost.sent, lost.sent.session
+        orders = its.command.orders if isinstance(its.command, NewOrder) else ()
+        for number, each in enumerate(orders, lost_number(record.lsn)):
+            name, legs = (each.strategy, number), {each.cl_ord_id: its}
+            for amendment in lost.amendments:
+                command = amendment.command
+                if isinstance(command, AmendOrder) and command.orig_cl_ord_id in legs:
+                    legs[command.cl_ord_id] = amendment
+            self._first_lsns[name] = record.lsn
+            for cl_ord_id, sent in legs.items():
+                key = (venue, cl_ord_id)
+                self._names[key] = name
+                self.sent[key] = Sent(name, sent.generation, sent.connection, sent.msg_seq_num, lost.sent_ns)
+                if sent.msg_type in NEW_LEG:
+                    self._open[venue].setdefault(name, set()).add(cl_ord_id)
 
     def _hear(self, record: Record, key: tuple[str, str]) -> None:
         name = self._names.get(key)

@@ -927,6 +927,14 @@ BUGS: dict[str, Bug] = {
         "A client resumes from a place that only the lost end of a former host's log had.",
         takeovers.RESUME_PAST_END, 60, takeover=True,
     ),
+    "lost-stays-lost": Bug(
+        "An order that only the lost end of a log knew is nobody's, though its host has come back.",
+        takeovers.LOST_STAYS_LOST, 20, takeover=True,
+    ),
+    "lost-fills-stay": Bug(
+        "What an order of the lost end of a log was filled stays nobody's.", takeovers.LOST_FILLS_STAY, 60,
+        takeover=True,
+    ),
     "rivals-stay": Bug(
         "What the venue ends since another order of its list trades stays open with us.", lists.RIVALS_STAY, 20, 9,
     ),

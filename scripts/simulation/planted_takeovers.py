@@ -10,6 +10,8 @@ import msgspec
 from common.exit_status import ExitStatus
 from common.messages import Welcome
 from common.orders import over_rest
+from common.orders.books import Books
+from common.orders.own_side import OwnSide
 from common.replication import following, publisher
 from common.replication.errors import Fenced
 from common.replication.publisher import Publisher
@@ -109,4 +111,6 @@ SERVE_UNRELEASED: Final = ((JournalCore, "started", _serve_what_is_there),)
 FENCE_LATCHES: Final = ((SupervisorCore, "exited", _fence_is_damage),)
 ANY_END_COUNTS: Final = ((over_rest, "window_closed", _any_end_counts),)
 MISS_NOTHING: Final = ((Entry, "_handlers", _told_of_nothing),)
+LOST_STAYS_LOST: Final = ((OwnSide, "lost_order", lambda _: lambda *arguments: None),)
+LOST_FILLS_STAY: Final = ((Books, "note_nobodys", lambda _: lambda *arguments: None),)
 RESUME_PAST_END: Final = ((clients, "_is_of_what_is_lost", lambda _: lambda *arguments: False),)

@@ -88,6 +88,12 @@ class FarReader(Core):
 class TakenOverTruth(Truth):
     """One exchange's truth, where orders of ours may be nobody's any more: only the lost end of a log knew them."""
 
+    def find_again(self, order: TrueOrder) -> None:
+        """Its host has come back, and it is ours again."""
+        if not order.is_ours:
+            order.is_ours = True
+            self._count(order, order.leaves_qty)
+
     def lose(self, order: TrueOrder) -> None:
         """From now on it is somebody else's."""
         if order.is_ours:
@@ -225,6 +231,13 @@ class TakeoverWorld(World):
             for order in list(truth.orders.values()):
                 if order.is_ours:
                     self._look_for_lost(venue, order)
+
+    def is_back(self, venue: str, cl_ord_id: str) -> None:
+        """What was lost by that name is in the log."""
+        order, truth = self.lost.pop((venue, cl_ord_id), None), self.truths[venue]
+        assert isinstance(truth, TakenOverTruth)
+        if order is not None:
+            truth.find_again(order)
 
     def lost_open(self) -> list[tuple[str, str]]:
         """What rests at a venue and only the lost end of a former log knew."""

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from common.config import ReplicationMode
 from common.instant import NS_PER_MS, NS_PER_S
 from common.journal import Reader
 from scripts.cli.takeover import QUIET_S
 from scripts.simulation import adversary, quiet, setting
 from scripts.simulation.agreement import strangers_apart
 from scripts.simulation.invariants import Violation
+from scripts.simulation.returned import Returned
 from scripts.simulation.site import TAKEOVER_ERRORS, Site
 from scripts.simulation.taken_over import LAG_MS, LAG_RECORDS, TakeoverWorld
 
@@ -22,6 +24,7 @@ OPEN_NS: Final = 5 * NS_PER_S
 STEPS_A_TAKEOVER: Final = 500
 TRIES: Final = 60
 CUT_SHARE: Final = 0.3
+RETURNED_SHARE: Final = 0.7
 DELAYS_S: Final = (0, 0, 0, 5, 7, 9)
 QUIET_NS: Final = int(QUIET_S * NS_PER_S)
 FIRM: Final[dict[str, object]] = {"scope": "firm"}
@@ -35,6 +38,7 @@ class Storm:
         self._world = world
         self._dice = world.dice
         self._delays = Random(f"delays {world.plan.seed}")
+        self._returns = Random(f"returns {world.plan.seed}")
         self._cuts = Random(f"cuts {world.plan.seed}")
         world.journal_id = Reader(setting.JOURNAL_FOLDER, world.active.host.disk.files()).identity().hex()
         wrong_ms = self._dice.choice((0, 30, -30, 400, -400, 3_000, -3_600_000))
@@ -79,6 +83,13 @@ class Storm:
         world.point_clients(successor)
         former.checkers.check_lost(base_lsn, LAG_RECORDS, LAG_MS * NS_PER_MS)
         former.retire(world.new_checkers())
+        self._bring_in(former)
+
+    def _bring_in(self, former: Site) -> None:
+        """Perhaps a person has the former host's folder at hand, before it is moved aside. Raises Violation."""
+        world = self._world
+        if world.mode is ReplicationMode.ASYNC and self._returns.random() < RETURNED_SHARE:
+            world.strikes["brought back"] += Returned(world, former).bring_in()
 
     def _delay_venues(self, former: Site) -> None:
         """Perhaps the venues hold the former host's connections for open, with what it has written in them, until the

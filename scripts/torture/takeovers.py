@@ -2,7 +2,7 @@
 
 The judges are the venue's own books, by `reconcile`; the load's book, of what the first host had told; the copied
 journal, of what the second knows; and a tap, of what the first host writes when it wakes. What the first host's own
-journal has beyond the copy is brought in, and has to name every order that was lost.
+journal has beyond the copy is brought in: every order that was lost has to be one of the second's books then, and what the venue says of it.
 """
 
 import json
@@ -221,17 +221,22 @@ class _Round:
                 return
 
     def _bring_in(self, lost: set[tuple[str, int]]) -> int:
-        """What the first host had beyond the copy goes into the second one's journal: every lost order is named, and a
-        second time nothing is new. How many differences there were."""
+        """What the first host had beyond the copy goes into the second one's journal: every lost order is one of its
+        books then, of which the venue tells, and a second time nothing is new. How many differences there were."""
         kept = str(self._scene.first.config.journal_folder)
         said = [self._said("replication", "evidence", kept, "--host", "a", "--json") for _ in range(2)]
         if not all(said):
             return 0
         first, again = map(json.loads, said)
-        named = {row["subject"] for row in first["new"]}
-        unnamed = {f"{strategy}/{number}" for strategy, number in lost} - named
+        orders = {row["subject"] for row in first["new"] if row["order"] is not None}
+        unnamed = {f"{strategy}/{number}" for strategy, number in lost} - orders
         if unnamed:
             self._wrong.append(f"no evidence of what was lost: {sorted(unnamed)[:5]}")
+        second = self._scene.second
+        if orders and not _until(lambda: status_of(second, "orders").get("unknown_orders") == 0):
+            self._wrong.append(f"UNKNOWN stays what was brought in: {status_of(second, 'orders').get('in_doubt')}"[:400])
+        if orders:
+            self._compare()
         if again["new"]:
             self._wrong.append(f"said again, {len(again['new'])} differences were brought in a second time")
         if self._mode == "quorum" and first["new"]:

@@ -74,7 +74,7 @@ from services.orders.by_hand import OrdersByHand
 from services.orders.cancels import CancelRequests, Cancels, Parts
 from services.orders.clients import Clients, Life, StandingNames
 from services.orders.entry import Entry
-from services.orders.evidence import HostEvidence
+from services.orders.evidence import EVIDENCE, HostEvidence
 from services.orders.new_rules import FoldSummary, NewRules
 from services.orders.reconciliation import AccountChange, Reconciliation
 from services.orders.settings import OrdersSettings
@@ -284,8 +284,8 @@ class OrdersCore(FollowingCore):
                     self._appender.append(Kind.STATE_HASH, self._hashes.to_log(record.lsn), now)
             if record.kind == Kind.STATE_HASH:
                 self._check_hash(record)
-            elif record.kind == Kind.DISCREPANCY:
-                self._evidence.hear_discrepancy(record)
+            elif record.kind in EVIDENCE:
+                self._evidence.hear(record)
             if compared_lsn:
                 if record.lsn == compared_lsn:
                     new_rules.compare()

@@ -17,6 +17,7 @@ from common.messages import (
     Inbound,
     Kind,
     ListedOrder,
+    LostOrder,
     NewOrder,
     Outbound,
     Payload,
@@ -24,6 +25,7 @@ from common.messages import (
     Refused,
     Terms,
     encode,
+    lost_number,
 )
 from common.past.replay import Pace, blocks
 from common.past.select import (
@@ -114,7 +116,8 @@ def test_an_order_by_its_name_or_any_of_its_requests(name: str) -> None:
 
 def journal_of(folder: Path, *records: tuple[str, Payload]) -> Reader:
     """These payloads by these writers, a millisecond apart, the first of them as record 2."""
-    kinds = {Outbound: Kind.OUTBOUND, Inbound: Kind.INBOUND, Refused: Kind.REFUSED, Discrepancy: Kind.DISCREPANCY}
+    kinds = {Outbound: Kind.OUTBOUND, Inbound: Kind.INBOUND, Refused: Kind.REFUSED, Discrepancy: Kind.DISCREPANCY,
+             LostOrder: Kind.LOST_ORDER}  # fmt: skip
     log = Log.open(folder, OsFiles(), wall_ns=BEGAN_NS)
     numbers: Counter[str] = Counter()
     for count, (writer, payload) in enumerate(records, 1):
@@ -160,6 +163,22 @@ def test_an_order_of_a_list_has_the_message_of_the_list_in_its_story(tmp_path: P
     )
     (step,) = story(reader, OrderTrail.of(name, reader))
     assert step.what == "order maker/7 sent to generic: buy 0.01 BTCUSDT at 65000, then sell 0.01 BTCUSDT at 70000"
+
+
+@pytest.mark.parametrize("name", [f"maker/{lost_number(3)}", "toxvb9-7"])
+def test_an_order_of_a_lost_end_of_a_log_is_found_by_the_number_that_it_has_and_by_its_cl_ord_id(
+    tmp_path: Path, name: str
+) -> None:
+    sent = Outbound("generic", 1, 1, 2, "D", b"", order(7, "toxvb9-7"))
+    told = Discrepancy("generic", f"maker/{lost_number(3)}", "no such order", "sent", 3, "UNKNOWN until it is settled")
+    reader = journal_of(
+        tmp_path,
+        ("orders", LostOrder("host-a, record 6 (0)", msgspec.structs.replace(sent, command=order(8, "b")), 1, 1)),
+        ("orders", LostOrder("host-a, record 7 (0)", sent, 1, 1)), ("orders", told),
+    )  # fmt: skip
+    steps = story(reader, OrderTrail.of(name, reader))
+    assert [step.record.lsn for step in steps] == [3, 4]
+    assert steps[0].what == "sent by a host whose log was lost: buy 0.01 BTCUSDT at 65000"
 
 
 @pytest.mark.parametrize(

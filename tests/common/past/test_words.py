@@ -20,11 +20,14 @@ from common.messages import (
     FilledByHand,
     Inbound,
     Kind,
+    LostOrder,
+    NewOrder,
     Outbound,
     Payload,
     RateRefused,
     Reason,
     RefusedAttempt,
+    Terms,
     Unanswered,
     Unreadable,
     encode,
@@ -88,6 +91,17 @@ SINCE: dict[Kind, tuple[Payload, str]] = {
     Kind.BOOKED: (
         Booked("generic", "BTCUSDT", "maker", Decimal(2), Decimal(100), "root/1", "ours", True, "old"),
         "generic: 2 BTCUSDT at 100 from old to maker by root/1: ours",
+    ),
+    Kind.LOST_ORDER: (
+        LostOrder(
+            "host-a, record 7 (0000abcd)",
+            Outbound(
+                "generic", 1, 1, 7, "D", b"",
+                NewOrder(Attempt(1, 1), "maker", 5, "generic", "BTCUSDT", Terms("1", "2", Decimal(1)), "toxvb9-5", 1),
+            ),
+            1, 1,
+        ),
+        "host-a, record 7 (0000abcd): maker/5 as toxvb9-5",
     ),
     Kind.CANCEL_ALL: (
         CancelAll("maker", 7, "generic", "", "*"), "maker/7 cancels everybody's orders, generic"

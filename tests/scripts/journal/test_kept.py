@@ -21,6 +21,7 @@ from common.journal.emergency import EmergencyFile
 from common.journal.released import write_released
 from common.latch import Latch
 from common.messages import (
+    AmendOrder,
     Attempt,
     CancelOrder,
     Discrepancy,
@@ -32,6 +33,8 @@ from common.messages import (
     Outbound,
     Payload,
     Reason,
+    SessionChanged,
+    SessionState,
     Terms,
     Withdrawn,
     encode,
@@ -75,6 +78,14 @@ def cancel(number: int, of: int) -> tuple[Kind, Payload]:
         Attempt(5, number), "s", number, "generic", "BTCUSDT", "1", f"c{number}", f"c{of}", "", "s", of, D(1)
     )
     return Kind.OUTBOUND, Outbound("generic", 1, 1, number, "F", b"raw", command)
+
+
+def amend(number: int, of: int) -> tuple[Kind, Payload]:
+    command = AmendOrder(
+        Attempt(5, number), "s", number, "generic", "BTCUSDT", Terms("1", "2", D(2), D(100)), f"c{number}", f"c{of}",
+        "", "s", of, D(1), D(100), D(0), STAMP_NS + NS_PER_S,
+    )  # fmt: skip
+    return Kind.OUTBOUND, Outbound("generic", 1, 1, number, "G", b"raw", command)
 
 
 def told(number: int, exec_type: str, ord_status: str, key: str = "") -> tuple[Kind, Payload]:
@@ -141,6 +152,36 @@ def test_what_the_books_do_not_bear_out_is_found_and_what_they_have_or_never_lef
     ]
 
 
+def test_an_order_that_the_log_never_had_comes_with_all_that_makes_it_one(config: Config, parted: Path) -> None:
+    books = JournalBooks(config)
+    books.read_on()
+    rows = Judge(books.books).judge(Kept(parted, Reader(config.journal_folder, OsFiles()), "host-a"))
+    ((name, its),) = [(row.subject, row.order) for row in rows if row.order is not None]
+    assert name == "s/4" and its is not None and isinstance(its.sent.command, NewOrder)
+    assert (its.sent.command.cl_ord_id, its.sent_ns, its.connection, its.amendments) == ("c4", STAMP_NS, 1, ())
+    assert its.sent.raw == b"", "what left for the venue is nobody's business any more"
+
+
+def step(connection: int, state: SessionState) -> tuple[Kind, Payload]:
+    return Kind.SESSION, SessionChanged("generic", 1, connection, state, 1, 1)
+
+
+def test_its_connection_is_the_last_that_both_logs_have_and_its_amendments_are_those_behind_it(
+    config: Config, short_folder: Path
+) -> None:
+    log = Branch(config.journal_folder)
+    log.write(step(4, SessionState.CONNECTING), new(1), first=1)
+    kept = log.split(short_folder / "kept")
+    log.write(told(1, "0", "0"), first=3)
+    kept.write(step(5, SessionState.CONNECTING), new(2), amend(3, of=2), amend(4, of=3), amend(5, of=1), first=3)
+    books = JournalBooks(config)
+    books.read_on()
+    rows = Judge(books.books).judge(Kept(kept.folder, Reader(config.journal_folder, OsFiles()), "a"))
+    (its,) = [row.order for row in rows if row.order is not None]
+    assert its.connection == 4
+    assert [each.command.cl_ord_id for each in its.amendments if isinstance(each.command, AmendOrder)] == ["c3", "c4"]
+
+
 def test_the_fork_is_the_last_record_that_both_have(config: Config, parted: Path, short_folder: Path) -> None:
     log = Reader(config.journal_folder, OsFiles())
     fork = Kept(parted, log, "a").fork_lsn
@@ -198,6 +239,9 @@ def test_the_command_brings_it_into_the_journal_once(
     done = json.loads(capfd.readouterr().out)
     assert done == shown
     assert sorted(_frames(stack)) == sorted(row["frame"] for row in done["new"])
+    assert run(["orders", "unknown", "--json"]) == ExitStatus.OK
+    (lost,) = json.loads(capfd.readouterr().out)["orders"]
+    assert lost["order"].startswith("s/9000") and lost["status"] == "UNKNOWN", "it is asked about"
     assert run(["replication", "evidence", str(parted)]) == ExitStatus.OK
     assert "0 differences brought in, 8 were in before" in capfd.readouterr().out
     assert len(_frames(stack)) == 8

@@ -10,7 +10,9 @@ from common.messages import (
     FilledByHand,
     GapFilled,
     Kind,
+    LostOrder,
     NewOrder,
+    Outbound,
     RequestRejected,
     RestOrder,
     SessionState,
@@ -331,3 +333,15 @@ def test_what_a_person_books_is_held_and_counts_no_more_and_the_trade_replaces_i
     assert rig.worst() == (D(0), D(0), D(2))
     rig.inbound(report(order, "F", "4", last="0.5", key="1/u", cum="2"))
     assert rig.worst() == (D(0), D(0), D(2)) and rig.state.exposure.shares["alpha", "generic", "BTCUSDT"].position == 2
+
+
+def test_an_order_that_only_the_lost_end_of_a_log_knew_counts_at_worst() -> None:
+    rig = Rig()
+    order = rig.orders.new("1", "5")
+    sent = Outbound("generic", 1, 1, 9, "D", b"", order)
+    rig.record(Kind.LOST_ORDER, LostOrder("host-a, record 7 (0)", sent, 1, 0))
+    assert rig.worst() == (D(5), D(0), D(0))
+    rig.core.state = load_state(rig.state.dump(), facts())
+    assert rig.worst() == (D(5), D(0), D(0))
+    rig.inbound(report(order, "4", "4"))
+    assert rig.worst() == NOTHING
