@@ -73,8 +73,9 @@ WriterName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"
 RecordKind = Annotated[int, msgspec.Meta(ge=16, le=0xFFFF)]
 
 FIRST_LOST_NUMBER = 9_000_000_000_000_000
-"""From here on orders are numbered that only the lost end of a log knew: their own numbers may be another's by now. No
-strategy counts so far, and a reader of JSON still takes them for whole numbers."""
+LAST_LOST_NUMBER = (1 << 53) - 1
+"""So orders are numbered that only the lost end of a log knew: their own numbers may be another's by now. No command
+has such a number, and a reader of JSON still takes it for a whole one."""
 
 Side = Literal["1", "2"]
 OrdType = Literal["1", "2", "3", "4", "P"]
@@ -1290,8 +1291,8 @@ def lost_number(lsn: int) -> int:
 
 
 def is_lost_number(number: int) -> bool:
-    """Whether only the lost end of a log knew that order."""
-    return number >= FIRST_LOST_NUMBER
+    """Whether the number is that of an order that only the lost end of a log knew, and of no command."""
+    return FIRST_LOST_NUMBER <= number <= LAST_LOST_NUMBER
 
 
 Payload = (

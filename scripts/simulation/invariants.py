@@ -66,8 +66,7 @@ INVARIANTS = {
     "one-event-a-name": "No client is told two events by one name.",
     "quorum-loses-nothing": "With \"quorum\" a takeover loses nothing that was told or acknowledged.",
     "lost-within-bound": "With \"async\" a takeover loses no order from when the copy was too far behind.",
-    "lost-is-found": "What rests and only the lost end of a log knew is named, and the kill switch takes it; it comes into the "
-    "log with its host.",
+    "lost-is-found": "What only the lost end of a log knew is named, can be killed, and comes back with its host.",
     "begins-reducing": "A host that takes over adds no risk until a person says so.",
     "kill-is-honest": "Under the kill latch, who says that nothing is open at its venue is right at that moment.",
 }

@@ -2,7 +2,8 @@
 
 The judges are the venue's own books, by `reconcile`; the load's book, of what the first host had told; the copied
 journal, of what the second knows; and a tap, of what the first host writes when it wakes. What the first host's own
-journal has beyond the copy is brought in: every order that was lost has to be one of the second's books then, and what the venue says of it.
+journal has beyond the copy is brought in: every order that was lost has to be one of the second's books then, as the
+venue tells it.
 """
 
 import json
@@ -234,7 +235,8 @@ class _Round:
             self._wrong.append(f"no evidence of what was lost: {sorted(unnamed)[:5]}")
         second = self._scene.second
         if orders and not _until(lambda: status_of(second, "orders").get("unknown_orders") == 0):
-            self._wrong.append(f"UNKNOWN stays what was brought in: {status_of(second, 'orders').get('in_doubt')}"[:400])
+            doubts = status_of(second, "orders").get("in_doubt")
+            self._wrong.append(f"UNKNOWN stays what was brought in: {doubts}"[:400])
         if orders:
             self._compare()
         if again["new"]:

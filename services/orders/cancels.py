@@ -32,6 +32,7 @@ from common.messages import (
     Reason,
     Stamps,
     cut,
+    is_lost_number,
 )
 from common.orders.books import Books, OrderName, covers
 from common.orders.order_state import Order, RequestKind
@@ -279,7 +280,7 @@ class CancelRequests:
         target = (request.target_strategy or strategy, request.target_number)
         command = (strategy, request.number)
         self._decisions.use_number(*command)
-        if target >= command and target[0] == strategy:
+        if target >= command and target[0] == strategy and not is_lost_number(target[1]):
             text = f"{target[1]} is not below the command's own number: it is no order that was there before"
             self._decisions.refuse(strategy, request, Reason.UNKNOWN_ORDER, text, now)
             return

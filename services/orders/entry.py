@@ -37,6 +37,7 @@ from common.messages import (
     Welcome,
     WelcomeComplete,
     cut,
+    is_lost_number,
     older_event,
     upgraded,
 )
@@ -213,6 +214,9 @@ class Entry:
         last = request.number + (len(request.further) if isinstance(request, NewOrderRequest) else 0)
         if last > HIGHEST_NUMBER:
             self._tell_refused(strategy, request.number, Reason.OUT_OF_BOUNDS, "its orders have no numbers left")
+            return
+        if is_lost_number(request.number) or is_lost_number(last):
+            self._tell_refused(strategy, request.number, Reason.OUT_OF_BOUNDS, "no command has such a number")
             return
         self._decisions.use_number(strategy, last)
         if adds_risk and self._life.stopping:

@@ -5,25 +5,32 @@ import orjson
 import pytest
 
 from common.messages import (
+    LAST_LOST_NUMBER,
     AmendOrder,
     Attempt,
     CancelAllRequest,
     CancelOrder,
+    CancelRequest,
+    CommandOutcome,
     ControlRequest,
     Discrepancy,
     Kind,
     LostOrder,
     NewOrder,
+    NewOrderRequest,
     OrderEvent,
     Outbound,
     QueryOrder,
+    Reason,
     SessionState,
     Terms,
     lost_number,
 )
+from common.orders.books import Bounds
+from common.orders.index import Index
 from common.orders.order_state import Order
 from services.orders.evidence import EvidenceRow, LostSending, frame_of
-from tests.services.orders.harness import D, Ring, accepted
+from tests.services.orders.harness import D, Forgetful, Ring, accepted
 from tests.services.orders.test_operator import control
 
 FRAME = "host-a, record 7 (0000abcd)"
@@ -74,8 +81,8 @@ def test_it_is_unknown_under_its_strategy_and_asked_about_until_the_venue_tells(
     assert (order.strategy, order.label, order.status.value) == ("s", "grid", "UNKNOWN")
     status = ring.core.status(ring.now)
     assert status["unknown_orders"] == 1 and status["open_orders"] == 1
-    (doubt,) = status["in_doubt"]  # type: ignore[misc]
-    assert doubt["order"] == order.shown_name
+    doubts = status["in_doubt"]
+    assert isinstance(doubts, list) and [doubt["order"] for doubt in doubts] == [order.shown_name]
     assert ring.events()[-1] == (order.number, "unknown", "UNKNOWN")
     answered(ring, command, "I", "0")
     assert order.status.value == "NEW" and not ring.core.status(ring.now)["in_doubt"]
@@ -114,7 +121,7 @@ def test_its_fills_that_were_nobodys_are_its_strategys_and_the_position_stays(ri
     offer(ring, row(ring, command))
     answered(ring, command, "I", "1", cum_qty=D(2))
     order = brought_in(ring)
-    assert (order.cum_qty, order.status.value) == (2, "PARTIALLY_FILLED")
+    assert (order.cum_qty, order.status.value) == (D(2), "PARTIALLY_FILLED")
     assert books.positions["generic", "BTCUSDT"].quantity == 2
     assert books.share(("s", "generic", "BTCUSDT")) == 2 and not books.externals
     assert not ring.core.status(ring.now)["in_doubt"]
@@ -153,7 +160,7 @@ def test_an_amendment_that_was_lost_with_it_may_have_renamed_it(ring: Ring) -> N
     answered(ring, command, "I", "8", unknown_order=True)
     assert order.status.value == "UNKNOWN", "it may go by the other name"
     ring.report(amended, "5", "0", order_id="V1", orig_cl_ord_id="lost-1")
-    assert (order.status.value, order.order_qty, order.leg.cl_ord_id) == ("NEW", 8, "lost-2")
+    assert (order.status.value, order.order_qty, order.leg.cl_ord_id) == ("NEW", D(8), "lost-2")
 
 
 def test_its_strategys_word_to_cancel_all_is_about_it_too(ring: Ring) -> None:
@@ -161,6 +168,32 @@ def test_its_strategys_word_to_cancel_all_is_about_it_too(ring: Ring) -> None:
     ring.request(CancelAllRequest(0, 1))
     ring.pass_time(100)
     assert ring.last(CancelOrder).orig_cl_ord_id == "lost-1"
+
+
+def test_its_strategy_may_cancel_it_though_its_number_is_not_below_the_commands(ring: Ring) -> None:
+    offer(ring, row(ring, lost_new()))
+    ring.request(CancelRequest(0, 1, brought_in(ring).number))
+    assert ring.last(CancelOrder).orig_cl_ord_id == "lost-1"
+
+
+def test_no_command_has_such_a_number(ring: Ring) -> None:
+    for number in (lost_number(1), LAST_LOST_NUMBER):
+        ring.request(NewOrderRequest(0, number, "generic", "BTCUSDT", Terms("1", "2", D(1), D(100))))
+        told = ring.clients[b"p"][-1]
+        assert isinstance(told, CommandOutcome) and (told.outcome, told.reason) == ("refused", Reason.OUT_OF_BOUNDS)
+    assert ring.hello().highest == 0
+    ring.new(LAST_LOST_NUMBER + 1)
+
+
+def test_its_fills_are_its_strategys_though_they_have_left_memory() -> None:
+    ring = Forgetful(Index(), Bounds(closed_orders=1, retired_fills=0))
+    command = lost_new()
+    ring.report(command, "F", "1", qty="2", key="k1", cum_qty=D(2))
+    accepted(ring, 1)
+    assert not len(ring.core.books.ledger)
+    offer(ring, row(ring, command))
+    answered(ring, command, "I", "1", cum_qty=D(2))
+    assert brought_in(ring).cum_qty == 2 and ring.core.books.positions["generic", "BTCUSDT"].quantity == 2
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
