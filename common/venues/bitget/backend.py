@@ -25,7 +25,6 @@ from common.contracts import Contract, InstrumentKind
 from common.exchange.order import BUY
 from common.instant import NS_PER_MS, NS_PER_S
 from common.venues.backend import (
-    NO_CALL,
     BookFact,
     BookRows,
     BridgedTerms,
@@ -46,13 +45,14 @@ from common.venues.backend import (
 )
 from common.venues.credentials import HmacPassphrase
 from common.venues.dialect import plain
+from common.venues.enveloped import EnvelopedAnswers
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
 
 Row = Mapping[str, Any]
 
 OK = "00000"
 UNDECIDED = frozenset({"45001", "40725", "50008", "40604", "40010", "40015", "40200", "40908", "40910", "500"})
-"""What says that nobody knows. A status of 500 or more says so too, whatever the code."""
+"""What says that nobody knows."""
 
 USED = frozenset({"43118", "45034", "50060"})
 """Our id was used before: the venue has such an order, by whatever way it came."""
@@ -142,9 +142,11 @@ def rows_of(data: Any, part: BitgetPart, name: str) -> list[Row]:
     return rows
 
 
-class BitgetBackend(ChannelBooks):
+class BitgetBackend(ChannelBooks, EnvelopedAnswers):
     """A `Backend`."""
 
+    ok = OK
+    undecided = UNDECIDED
     books_channel = "books"
     trades_channel = "trade"
     processing_ns = 2 * NS_PER_S
@@ -270,28 +272,27 @@ class BitgetBackend(ChannelBooks):
 
     # ---- what is answered
 
-    def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
-        """See `Backend`."""
-        try:
-            answer = _decode(body)
-            code, text, data = str(answer["code"]), str(answer.get("msg") or ""), answer.get("data")
-            if status >= 500 or code in UNDECIDED:
-                return Reply(Verdict.UNKNOWN, code, text)
-            if what in ("new", "cancel"):
-                return _acted(what, code, text, data)
-            if what == "ask_account":
-                return _account(status, code, text, data)
-            if what == "ask_order" and (code in NO_SUCH_ORDER or (code == OK and data == [])):
-                return Reply(Verdict.ABSENT, code, text)
-            if status != 200 or code != OK:
-                return Reply(Verdict.UNKNOWN, code, text)
-            return self._told(what, data, call)
-        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
-            return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
+    def acted(self, what: str, code: str, text: str, data: Any) -> Reply:
+        """See `EnvelopedAnswers`. An order that only reduces may be taken without the venue's id of it: then it is
+        asked for."""
+        if code == OK:
+            return Reply(Verdict.DONE, code, text, name_field(data, "orderId"))
+        if code in USED:
+            return Reply(Verdict.UNKNOWN, code, text)
+        if what == "cancel" and code in NO_SUCH_ORDER:
+            return Reply(Verdict.ABSENT, code, text)
+        return Reply(Verdict.REFUSED, code, text)
 
-    def _told(self, what: str, data: Any, call: HttpCall) -> Reply:
+    def is_no_order(self, code: str, text: str, data: Any) -> bool:
+        """See `EnvelopedAnswers`."""
+        return code in NO_SUCH_ORDER or (code == OK and data == [])
+
+    def told(self, what: str, data: Any, call: HttpCall) -> Reply:
+        """See `EnvelopedAnswers`."""
         if what == "ask_time":
             return Reply(Verdict.DONE, venue_ns=ms_to_ns(data["serverTime"]))
+        if what == "ask_account":
+            return _account(data)
         if what == "ask_contracts":
             found = {FUTURES.symbol_of(name_field(row, "symbol")): row for row in data}
             contracts = {s: _contract(row) for s, row in found.items() if row["symbolType"] == "perpetual"}
@@ -392,6 +393,12 @@ class BitgetContractsBackend(BitgetBackend):
         """See `LingeringBackend`."""
         return 0 if part_of(symbol).has_window else LINGERS_NS
 
+    def refused(self, what: str, status: int, code: str, text: str) -> Reply | None:
+        """See `EnvelopedAnswers`. An account that is none of this kind says so by a code."""
+        if what != "ask_account" or status == 429 or code in ("429", OK):
+            return None
+        return Reply(Verdict.REFUSED, code, f"contracts cannot be traded with this account: {code} {text}")
+
     def ask_account(self, wall_ns: int) -> HttpCall:
         """See `ModedBackend`. Both modes are of the whole account, and told with any contract of it."""
         first = next(symbol for symbol in self._symbols if part_of(symbol) is FUTURES)
@@ -410,25 +417,8 @@ def _trade(symbol: str, row: Row) -> TradeFact:
     )  # fmt: skip
 
 
-def _acted(what: str, code: str, text: str, data: Any) -> Reply:
-    """What was answered to an order or a cancel. One that only reduces may be taken without the venue's id of it: then
-    it is asked for."""
-    if code == OK:
-        return Reply(Verdict.DONE, code, text, name_field(data, "orderId"))
-    if code in USED:
-        return Reply(Verdict.UNKNOWN, code, text)
-    if what == "cancel" and code in NO_SUCH_ORDER:
-        return Reply(Verdict.ABSENT, code, text)
-    return Reply(Verdict.REFUSED, code, text)
-
-
-def _account(status: int, code: str, text: str, data: Any) -> Reply:
-    """Whether the account is of the mode that orders for contracts are made for. An account that is none of this kind
-    says so by a code."""
-    if status == 429 or code == "429":
-        return Reply(Verdict.UNKNOWN, code, text)
-    if code != OK:
-        return Reply(Verdict.REFUSED, code, f"contracts cannot be traded with this account: {code} {text}")
+def _account(data: Any) -> Reply:
+    """Whether the account is of the mode that orders for contracts are made for."""
     mode = str(data["posMode"]), str(data["assetMode"])
     is_right = mode == (ONE_WAY, SINGLE_ASSET)
     return Reply(Verdict.DONE if is_right else Verdict.REFUSED, text=f"{WRONG_MODE} {' and '.join(mode)}")

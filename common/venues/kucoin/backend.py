@@ -117,7 +117,7 @@ class KucoinSpotBackend(SymbolGuard, KucoinBackend):
         """See `KucoinBackend`."""
         return code in NO_SUCH_ORDER or (code == PARAMETER and "order_not_exist" in text)
 
-    def told(self, what: str, data: Any, call: HttpCall) -> Reply:
+    def told_there(self, what: str, data: Any, call: HttpCall) -> Reply:
         """See `KucoinBackend`."""
         if what == "arm":
             return Reply(Verdict.DONE)

@@ -148,7 +148,7 @@ class KucoinFuturesBackend(KucoinBackend):
         """See `KucoinBackend`."""
         return (what == "cancel" and code == NOT_OPEN) or (code == PARAMETER and NO_ORDER in text)
 
-    def told(self, what: str, data: Any, call: HttpCall) -> Reply:
+    def told_there(self, what: str, data: Any, call: HttpCall) -> Reply:
         """See `KucoinBackend`."""
         if what == "ask_account":
             mode = str(data["positionMode"])

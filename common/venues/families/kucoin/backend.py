@@ -7,7 +7,7 @@ venue's id of the order alone.
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +15,6 @@ import msgspec
 
 from common.instant import NS_PER_S
 from common.venues.backend import (
-    NO_CALL,
     BookFact,
     BridgedTerms,
     Fact,
@@ -32,14 +31,14 @@ from common.venues.backend import (
     token_stream,
 )
 from common.venues.dialect import plain
+from common.venues.enveloped import EnvelopedAnswers
 from common.venues.rest import OF_ANOTHER_FORM, BadAnswer, decimal_field, ms_to_ns, name_field
 
 Row = Mapping[str, Any]
 
 OK = "200000"
 UNDECIDED = frozenset({"500000", "408000"})
-"""What says that nobody knows: an error within, and that it took too long there. A status of 500 or more says so too,
-whatever the code."""
+"""What says that nobody knows: an error within, and that it took too long there."""
 
 SPAN_MS = 7 * 86_400_000
 """Fills and ended orders are told of so long a span of time at once."""
@@ -52,7 +51,7 @@ _KINDS = {"welcome": Push.LOGGED_IN, "ack": Push.SUBSCRIBED, "error": Push.REFUS
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class KucoinBackend(TopicSockets, ABC):
+class KucoinBackend(TopicSockets, EnvelopedAnswers):
     """A `Backend`, as far as all markets have it in common.
 
     `pools`: a user's requests have some weight in 30 s, of which new orders, cancels and questions have a part each, so
@@ -65,6 +64,8 @@ class KucoinBackend(TopicSockets, ABC):
     is_open: str
     updated: str
     trade_stamp: str
+    ok = OK
+    undecided = UNDECIDED
     processing_ns = 2 * NS_PER_S
     ping_ns = 15 * NS_PER_S
     id_form = "1 to 40 letters, digits, - and _"
@@ -81,8 +82,8 @@ class KucoinBackend(TopicSockets, ABC):
     # ---- what each market has of its own
 
     @abstractmethod
-    def told(self, what: str, data: Any, call: HttpCall) -> Reply:
-        """What was told of what was asked. Raises what reading raises where it has another form."""
+    def told_there(self, what: str, data: Any, call: HttpCall) -> Reply:
+        """What was told of what not every market tells alike. Raises what reading raises where it has another form."""
 
     @abstractmethod
     def is_absent(self, what: str, code: str, text: str) -> bool:
@@ -110,31 +111,8 @@ class KucoinBackend(TopicSockets, ABC):
 
     # ---- what is answered
 
-    def read(self, what: str, status: int, body: bytes, call: HttpCall = NO_CALL) -> Reply:
-        """See `Backend`."""
-        try:
-            answer = _decode(body)
-            code, text, data = str(answer["code"]), str(answer.get("msg") or ""), answer.get("data")
-            if status >= 500 or code in UNDECIDED:
-                return Reply(Verdict.UNKNOWN, code, text)
-            if what in ("new", "cancel"):
-                return self._acted(what, code, text, data)
-            if what == "ask_order" and (self.is_absent(what, code, text) or (code == OK and data is None)):
-                return Reply(Verdict.ABSENT, code, text or "null")
-            if status != 200 or code != OK:
-                return Reply(Verdict.UNKNOWN, code, text)
-            if what == "ask_time":
-                return Reply(Verdict.DONE, venue_ns=ms_to_ns(data))
-            if what == "ask_stream":
-                return Reply(Verdict.DONE, stream=token_stream(data))
-            if what == "ask_order":
-                return Reply(Verdict.DONE, facts=(self.order_fact(answer["data"]),))
-            return self.told(what, data, call)
-        except (msgspec.DecodeError, *OF_ANOTHER_FORM) as error:
-            return Reply(Verdict.UNKNOWN, str(status), f"{type(error).__name__}: {error}"[:200])
-
-    def _acted(self, what: str, code: str, text: str, data: Any) -> Reply:
-        """What was answered to an order or a cancel."""
+    def acted(self, what: str, code: str, text: str, data: Any) -> Reply:
+        """See `EnvelopedAnswers`."""
         if code == OK:
             return Reply(Verdict.DONE, code, text, name_field(data, "orderId") if what == "new" else "")
         if what != "new" and self.is_absent(what, code, text):
@@ -143,6 +121,20 @@ class KucoinBackend(TopicSockets, ABC):
             # That the id was used says that the venue has such an order, by whatever way it came.
             return Reply(Verdict.UNKNOWN, code, text)
         return Reply(Verdict.REFUSED, code, text)
+
+    def is_no_order(self, code: str, text: str, data: Any) -> bool:
+        """See `EnvelopedAnswers`."""
+        return self.is_absent("ask_order", code, text) or (code == OK and data is None)
+
+    def told(self, what: str, data: Any, call: HttpCall) -> Reply:
+        """See `EnvelopedAnswers`."""
+        if what == "ask_time":
+            return Reply(Verdict.DONE, venue_ns=ms_to_ns(data))
+        if what == "ask_stream":
+            return Reply(Verdict.DONE, stream=token_stream(data))
+        if what == "ask_order":
+            return Reply(Verdict.DONE, facts=(self.order_fact(data),))
+        return self.told_there(what, data, call)
 
     def order_fact(self, row: Row) -> OrderFact:
         """An order as REST tells it. No word says how it ended: it is full, or it was cancelled."""
