@@ -301,6 +301,8 @@ class Books:
         self.changed_externals: dict[tuple[str, str, str], None] = {}
         """Likewise those of somebody else."""
         self._dirty: dict[OrderName, None] = {}
+        """Orders whose part of the digest is another one: those that are open, and those that were when it was taken
+        last. Who never takes it keeps no other, since of what is over it has nothing."""
         self._dirty_shares: dict[Share, None] = {}
         self._hashes: dict[object, int] = {}
         self._digest = 0
@@ -322,7 +324,6 @@ class Books:
                 if leg.is_open:
                     leg.conclude()
         self.orders[order.name] = order
-        self._dirty[order.name] = None
         for cl_ord_id in order.ids:
             self.by_id[cl_ord_id] = order
         for leg in order.legs:
@@ -331,6 +332,7 @@ class Books:
         if order.is_closed:
             self._put_closed(order.name, order)
         else:
+            self._dirty[order.name] = None
             self._put_open(order.name, order)
 
     def name_id(self, order: Order, cl_ord_id: str) -> None:
@@ -348,14 +350,18 @@ class Books:
         if is_news:
             order.touched_lsn = lsn
         self.changed[name] = order
-        self._dirty[name] = None
         is_open = self.open[order.account]
         if not order.is_closed:
+            self._dirty[name] = None
             if name not in is_open:
                 self._put_open(name, order)
                 self.closed.pop(name, None)
                 self.unsettled.pop(name, None)
             return
+        if name in self._hashes:
+            self._dirty[name] = None
+        else:
+            self._dirty.pop(name, None)
         if name in is_open:
             self._drop_open(name, order)
             # Its end is the wish's, even where a bust opens it again.

@@ -1,7 +1,8 @@
 """Invariants: the desk shows what the log says, no more than is marked, and says how old that is."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -11,8 +12,10 @@ from common.config import Config, Reach
 from common.instant import NS_PER_S, Instant
 from common.journal import OsFiles, Record, iterate
 from common.messages import DayBegan, Kind, OperatorAct, SessionChanged, SessionState, encode
-from common.orders.books import Books
+from common.orders.books import Books, Bounds
+from common.orders.fills import Fill
 from common.orders.fold import Fold
+from common.orders.forgotten import Forgotten, ForgottenOrder, TradeId
 from scripts.bench.long_journal import write_long_journal
 from services.desk import documents
 from services.desk.documents import Seen
@@ -34,6 +37,31 @@ def config(config_with: ConfigWith) -> Config:
 def read_all(tail: Tail) -> None:
     while tail.read_on():
         pass
+
+
+class NothingKept(Forgotten):
+    """What leaves memory goes nowhere, as if into a file."""
+
+    def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
+        pass
+
+    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
+        pass
+
+
+def held(of: object, seen: set[int]) -> int:
+    """How many things all containers have that `of` leads to."""
+    if id(of) in seen or isinstance(of, str | bytes | type):
+        return 0
+    seen.add(id(of))
+    inner: list[object] = [getattr(of, name) for name in getattr(of, "__struct_fields__", ())]
+    inner += getattr(of, "__dict__", {}).values()
+    count = 0
+    if isinstance(of, Mapping):
+        count, inner = len(of), [*inner, *of.values()]
+    elif isinstance(of, list | set | frozenset | deque | tuple):
+        count, inner = len(of), [*inner, *of]
+    return count + sum(held(each, seen) for each in inner)
 
 
 def seen_of(config: Config, tail: Tail, wall_ns: int) -> Seen:
@@ -95,6 +123,21 @@ def test_of_orders_that_came_and_went_between_two_looks_a_page_is_told_and_of_sh
         view.note_changed({name: view.books.orders[name]})
     ended = documents.changed_orders(view)
     assert ended is not None and {row["name"] for row in ended} == {f"{who}/{number}" for who, number in names}
+
+
+def test_what_is_held_of_orders_that_are_over_does_not_grow(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks the desk for the digest of its books, as the order manager's are asked for."""
+    monkeypatch.setattr("common.orders.books.ENDED_ORDERS", 50)
+    write_long_journal(config.journal_folder, 4 * RECORDS, STAMP_NS)
+    bounds = Bounds(closed_orders=50, remembered=50, retired_fills=50)
+    view = View(Books(account_facts(config), bounds=bounds, memory=NothingKept()))
+    counts = []
+    for record in iterate(config.journal_folder, OsFiles()):
+        view.apply(record)
+        if record.lsn % RECORDS == 0:
+            view.take_changed()
+            counts.append(held(view, set()))
+    assert max(counts[2:]) < counts[1] + 100, counts
 
 
 def test_more_changes_than_a_page_holds_are_told_as_the_whole_page(config: Config) -> None:
