@@ -15,6 +15,9 @@ from common.orders.order_state import Order
 KEPT: Final = 200
 """So many times are kept of each session, the latest."""
 
+OUTBOUND, INBOUND = int(Kind.OUTBOUND), int(Kind.INBOUND)
+"""As plain numbers: a member of an enum is compared by a method of its own."""
+
 MOST_AWAITED: Final = 10_000
 """So many orders' first words are awaited at most; the oldest is given up."""
 
@@ -29,11 +32,11 @@ class Acknowledgements:
 
     def hear_change(self, kind: int, lsn: int, stamp_ns: int, order: Order) -> None:
         """A record has changed the order."""
-        if kind == Kind.INBOUND:
+        if kind == INBOUND:
             if self._awaited.pop(order.name, self) is None:
                 kept = self.times_ms.setdefault(order.session, deque(maxlen=KEPT))
                 kept.append((stamp_ns - order.sent_ns) / NS_PER_MS)
-        elif kind == Kind.OUTBOUND and order.sent_lsn == lsn:
+        elif kind == OUTBOUND and order.sent_lsn == lsn:
             if len(self._awaited) >= MOST_AWAITED:
                 del self._awaited[next(iter(self._awaited))]
             self._awaited[order.name] = None

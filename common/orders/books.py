@@ -395,7 +395,10 @@ class Books:
 
     def lacks_fee(self, order: Order) -> bool:
         """Whether a fill of the order has a fee that FIX has not told, and REST tells."""
-        return any(self.leg_lacks_fee(order, leg) for leg in order.legs)
+        # Asked of every order that ends; nearly every venue tells its fees over FIX.
+        if not self.known.find(order.account).fees_by_rest:
+            return False
+        return any(self.ledger.lacks_fee(leg.owner) for leg in order.legs)
 
     def leg_lacks_fee(self, order: Order, leg: Leg) -> bool:
         """The same of one leg's fills."""
@@ -460,7 +463,7 @@ class Books:
 
     def is_by_hand(self, order: Order) -> bool:
         """Whether a fill of the order stands by a person's word alone: its price is his, and its fee is not known."""
-        return any(self.ledger.is_by_hand(leg.owner) for leg in order.legs)
+        return self.ledger.has_by_hand and any(self.ledger.is_by_hand(leg.owner) for leg in order.legs)
 
     def needs_asking(self, order: Order, *, for_trades: bool = False) -> bool:
         """Whether something about the order is not known, so that the venue has to be asked. `for_trades`: it can be

@@ -94,12 +94,13 @@ Standing = tuple[str, int, Decimal, Decimal | None, Decimal, bool, bool, OrderSt
 class Fold:
     """Books and outcomes, and the way a record changes them. `apply` returns the changes, in a fixed order."""
 
-    def __init__(self, books: Books) -> None:
-        """`books` may be fresh or loaded from a snapshot."""
+    def __init__(self, books: Books, *, identities: bool = True) -> None:
+        """`books` may be fresh or loaded from a snapshot. Without `identities` it is not remembered what a command
+        asked for, by which its repeat is told from another command: for who answers nobody, and writes no snapshot."""
         self.books = books
         self.outcomes = Outcomes()
         self._told = told = Telling(books)
-        self._own = OwnSide(told, self.outcomes)
+        self._own = OwnSide(told, self.outcomes, identities=identities)
         self._rest = OverRest(told)
         handlers: dict[int, Callable[[Record, Any], None]] = {
             Kind.OUTBOUND: self._own.outbound,
@@ -175,8 +176,16 @@ class Fold:
             if inbound.generation == session.generation and inbound.msg_seq_num > session.last_inbound:
                 session.last_inbound = inbound.msg_seq_num
         told = inbound.event
-        # Nearly all say one thing.
-        for event in (told,) if isinstance(told, ExecutionReport) else inbound.events:
+        if type(told) is ExecutionReport:
+            # Nearly all say one thing.
+            self._report(record, inbound, told)
+        else:
+            self._several(record, inbound)
+        if session is not None:
+            session.heard_raw = inbound.raw
+
+    def _several(self, record: Record, inbound: Inbound) -> None:
+        for event in inbound.events:
             if isinstance(event, ExecutionReport):
                 self._report(record, inbound, event)
             elif isinstance(event, CancelRejected):
@@ -185,8 +194,6 @@ class Fold:
                 self._request_rejected(record, inbound.account, event)
             elif isinstance(event, Unreadable):
                 self._unreadable(record, inbound, event)
-        if session is not None:
-            session.heard_raw = inbound.raw
 
     def _unreadable(self, record: Record, inbound: Inbound, event: Unreadable) -> None:
         """Nothing of the message counts. It may have been a fill, or the end of the order that it names."""
@@ -258,7 +265,7 @@ class Fold:
             return
         change, trade_key = None, report.trade_key
         claimed: list[FillChange] = []
-        if names_order(report) and report.order_id != leg.order_id:
+        if report.order_id != leg.order_id and names_order(report):
             # Before its fill: a bust or correction may name one that was nobody's so far.
             claimed = books.register_order_id(order, leg, report.order_id)
         if trade_key:

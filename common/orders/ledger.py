@@ -167,6 +167,11 @@ class FillLedger:
             self._by_hand.setdefault(owner, []).append(trade_id)
         return change
 
+    @property
+    def has_by_hand(self) -> bool:
+        """Whether a fill of any order in memory stands by a person's word alone."""
+        return bool(self._by_hand)
+
     def is_by_hand(self, owner: str) -> bool:
         """Whether a fill of the order stands by a person's word alone."""
         return owner in self._by_hand

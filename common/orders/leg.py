@@ -192,6 +192,8 @@ class Leg(msgspec.Struct, gc=False):
     @property
     def doubted_terms(self) -> str:
         """What was told of its terms and is not believed, for a person; "" where there is nothing."""
+        if not self.doubted_qty and self.doubted_price is None:
+            return ""
         told = []
         if self.doubted_qty:
             told.append(f"OrderQty(38) {self.doubted_qty} of an order of {self.order_qty}")

@@ -40,11 +40,12 @@ from common.request_identity import UNREAD, command_identity, request_identity
 class OwnSide:
     """See the module."""
 
-    def __init__(self, told: Telling, outcomes: Outcomes) -> None:
-        """`outcomes` has what the log has not decided yet."""
+    def __init__(self, told: Telling, outcomes: Outcomes, *, identities: bool = True) -> None:
+        """`outcomes` has what the log has not decided yet; `identities` as for `Fold`."""
         self._books = told.books
         self._told = told
         self._outcomes = outcomes
+        self._identities = identities
 
     def outbound(self, record: Record, outbound: Outbound) -> None:
         """A message of ours has its number, and is void where it is stamped too late."""
@@ -322,7 +323,8 @@ class OwnSide:
         name, attempt = (command.strategy, command.number), (command.attempt.epoch, command.attempt.counter)
         is_answered = isinstance(command, CancelOrder) and self._is_answered(command)
         if not is_answered and self._may_decide(record, name, command.attempt, outcome):
-            self._remember(name, Remembered(command_identity(command), attempt, outcome, reason, text, record.lsn))
+            identity = command_identity(command) if self._identities else b""
+            self._remember(name, Remembered(identity, attempt, outcome, reason, text, record.lsn))
 
     def _is_answered(self, cancel: CancelOrder) -> bool:
         """Whether the cancel has its first answer, or may have had it: whoever was not told repeats it. Its outcome may

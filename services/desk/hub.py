@@ -39,6 +39,8 @@ class Hub:
         """Nobody yet."""
         self._lookers: defaultdict[str, set[Looker]] = defaultdict(set)
         self._came = asyncio.Event()
+        self.joined = 0
+        """How many have come so far."""
         self.woken = asyncio.Event()
         """Somebody has come: what is shown is to be had soon."""
 
@@ -52,6 +54,7 @@ class Hub:
         looker = Looker(page)
         self._lookers[page].add(looker)
         self.woken.set()
+        self.joined += 1
         came, self._came = self._came, asyncio.Event()
         came.set()
         return looker

@@ -1,7 +1,8 @@
-"""What keeps the pages going: the log is read on, the actors are asked, and who looks is told, each in its own time.
+"""What keeps the pages going: the log is read on and who looks is told, and the actors are asked, each in its own time.
 
-With nobody looking the log is still read, twice a second and a few records at a time, and risk is asked once a minute
-for the day's chart; nothing else happens.
+The log is read right before somebody is told what is in it, twice a second and a few records at a time: whoever reads
+oftener tells nothing newer, and each time takes a processor, and what is in its cache, from what trades. With nobody
+looking the log is read all the same, and risk is asked once a minute for the day's chart; nothing else happens.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ from services.desk.stack import Stack
 from services.desk.tail import Tail
 from services.desk.work import Workers, WorkFailed
 
-WATCHED_S: Final = 0.1
-UNWATCHED_S: Final = 0.5
-ASK_S: Final = 1.0
+LOOK_S: Final = 0.5
+"""From one look at the log to the next; the blotter is told with each."""
+
 TELL_S: Final = 1.0
-BLOTTER_S: Final = 0.5
+"""And all other pages."""
+
+ASK_S: Final = 1.0
 SAMPLE_S: Final = 60.0
 MOST_SAMPLES: Final = 1_440
 RECALL_S: Final = 60
@@ -54,9 +57,7 @@ class Pages:
     async def run(self) -> None:
         """Until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (
-                self._read, self._ask, self._tell, self._tell_blotter, self._sample, self._listen, self._recall
-            ):  # fmt: skip
+            for work in (self._look, self._ask, self._sample, self._listen, self._recall):
                 tasks.create_task(work())
 
     def ask_soon(self) -> None:
@@ -77,13 +78,20 @@ class Pages:
 
     # ---- each in its own time ----
 
-    async def _read(self) -> None:
+    async def _look(self) -> None:
+        """Who has just come is not to wait for his page, and who is told is told in time, however much is still to be
+        read."""
+        others_s, joined = 0.0, 0
         while True:
-            # What there is to read is read in short turns: the pages are served between two of them.
-            if self.tail.read_on():
+            began_s = time.monotonic()
+            while self.tail.read_on() and time.monotonic() < began_s + LOOK_S:
+                # What there is to read is read in short turns: the pages are served between two of them.
                 await asyncio.sleep(0)
-            else:
-                await asyncio.sleep(WATCHED_S if self.hub.count else UNWATCHED_S)
+            self._tell_blotter()
+            if self.hub.joined > joined or began_s >= others_s:
+                others_s, joined = began_s + TELL_S - LOOK_S / 2, self.hub.joined
+                self._tell_others()
+            await self.hub.next_look(max(0.0, began_s + LOOK_S - time.monotonic()))
 
     async def _ask(self) -> None:
         while True:
@@ -96,24 +104,20 @@ class Pages:
                 self.hub.woken.clear()
                 await self.hub.woken.wait()
 
-    async def _tell(self) -> None:
-        while True:
-            for page in self.hub.watched():
-                if page != "orders":
-                    self.hub.tell(page, lambda page=page: self.document(page))  # type: ignore[misc]
-            await self.hub.next_look(TELL_S)
+    def _tell_others(self) -> None:
+        for page in self.hub.watched():
+            if page != "orders":
+                self.hub.tell(page, lambda page=page: self.document(page))  # type: ignore[misc]
 
-    async def _tell_blotter(self) -> None:
-        while True:
-            view = self.tail.view
-            if "orders" in self.hub.watched():
-                rows = [] if view is None else documents.changed_orders(view)
-                head = documents.head(self._seen())
-                change = None if rows is None else {"page": "orders", "head": head, "changed": rows}
-                self.hub.tell("orders", lambda: self.document("orders"), change)
-            elif view is not None:
-                view.take_changed()
-            await self.hub.next_look(BLOTTER_S)
+    def _tell_blotter(self) -> None:
+        view = self.tail.view
+        if "orders" in self.hub.watched():
+            rows = [] if view is None else documents.changed_orders(view)
+            head = documents.head(self._seen())
+            change = None if rows is None else {"page": "orders", "head": head, "changed": rows}
+            self.hub.tell("orders", lambda: self.document("orders"), change)
+        elif view is not None:
+            view.take_changed()
 
     async def _sample(self) -> None:
         while True:

@@ -54,7 +54,7 @@ class View:
 
     def __init__(self, books: Books) -> None:
         """`books` may be fresh or from a snapshot: what is shown begins with the next record."""
-        self.fold = Fold(books)
+        self.fold = Fold(books, identities=False)
         self.since_ns = 0
         self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
         self.messages: dict[str, deque[Record]] = {}
@@ -63,7 +63,6 @@ class View:
         self.tallies: dict[str, Tally] = {}
         self.acknowledgements = Acknowledgements()
         self._logons_ns: dict[str, list[int]] = {}
-        self.applied = 0
         self.told_lsn = books.lsn
         """The last record of which `take_changed` has told."""
         self._changed: dict[OrderName, Order] = {}
@@ -75,22 +74,25 @@ class View:
 
     def apply(self, record: Record) -> None:
         """Take the next record. Raises Unfoldable, LookUpFailed: the view is of no use then."""
-        changes, kind = self.fold.apply(record), record.kind
-        self.applied += 1
+        fold = self.fold
+        changes, kind = fold.apply(record), record.kind
         if kind == TICK:
             return
-        self.since_ns = self.since_ns or record.stamp_ns
+        if not self.since_ns:
+            self.since_ns = record.stamp_ns
         self.records.append(record)
-        if self.books.changed:
-            self.note_changed(self.books.changed)
+        changed = fold.books.changed
+        if changed:
+            self._changed.update(changed)
         for change in changes:
-            if isinstance(change, CommandDecided):
+            if type(change) is OrderChanged:
+                if change.last_qty:
+                    self.fills.append((record.lsn, record.stamp_ns, change))
+                    self.tally(change.order.strategy).fills += 1
+            elif type(change) is CommandDecided:
                 self._count(change, record.stamp_ns)
-            elif isinstance(change, OrderChanged) and change.last_qty:
-                self.fills.append((record.lsn, record.stamp_ns, change))
-                self.tally(change.order.strategy).fills += 1
         if kind in MESSAGES:
-            self._take_message(record)
+            self._take_message(record, changed)
         elif kind == OPERATOR:
             self._take_act(record)
         elif kind == SESSION:
@@ -126,12 +128,12 @@ class View:
         if decided.outcome == "refused":
             tally.last_refusal, tally.last_refusal_ns = decided.text or decided.reason.value, stamp_ns
 
-    def _take_message(self, record: Record) -> None:
+    def _take_message(self, record: Record, changed: Mapping[OrderName, Order]) -> None:
         kept = self.messages.get(record.writer)
         if kept is None:
             kept = self.messages[record.writer] = deque(maxlen=KEPT_MESSAGES)
         kept.append(record)
-        for order in self.books.changed.values():
+        for order in changed.values():
             self.acknowledgements.hear_change(record.kind, record.lsn, record.stamp_ns, order)
 
     def _take_act(self, record: Record) -> None:

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import pytest
 
 from common.actor.control import Answers, NotRunning, Question
@@ -85,6 +86,11 @@ def test_what_is_shown_is_what_the_one_fold_says(config: Config) -> None:
     for record in iterate(config.journal_folder, OsFiles()):
         fold.apply(record)
     assert tail.view.books.digest() == fold.books.digest()
+    commands = tail.view.books.names.dump()[1], fold.books.names.dump()[1]
+    shown_of, all_of = ([(*who, *msgspec.structs.astuple(what)) for *who, what in each] for each in commands)
+    # Who asks for what was asked before is answered by the order manager alone.
+    assert [row[3:] for row in shown_of] == [row[3:] for row in all_of]
+    assert {row[2] for row in shown_of} == {b""} and b"" not in {row[2] for row in all_of}
     shown = documents.orders(seen_of(config, tail, STAMP_NS))["rows"]
     assert {row["name"] for row in shown if row["open"]} == {
         f"{order.strategy}/{order.number}" for orders in fold.books.open.values() for order in orders.values()
