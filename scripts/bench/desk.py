@@ -5,7 +5,8 @@ checkout reads it, and readers hold live pages open. No actor answers, so that w
 The second part is the real stack under paced orders, with the readers and without a desk at all, in turn.
 
 CPU time is what a record costs on any machine of this kind; a lag is that of this machine with what else it does, so
-its load stands beside it.
+its load stands beside it. The readers stand for browsers, which have machines of their own: what they take of this one
+is told apart.
 """
 
 import asyncio
@@ -47,14 +48,17 @@ RECORDS_AN_ORDER: Final = 3
 
 
 class DeskFigures(NamedTuple):
-    """`cpu_us` is the desk's CPU time for each record it read, in microseconds; lags are in seconds, from a record's
-    stamp to when a reader had it. `load` is the machine's run queue over the last minute, with `cores` to share.
+    """`cpu_us` is the desk's CPU time for each record it read, in microseconds; `desk_percent` and `readers_percent` is
+    what the desk and all its readers have had of one core. Lags are in seconds, from a record's stamp to when a reader
+    had it. `load` is the machine's run queue over the last minute, with `cores` to share.
     """
 
     readers: int
     seconds: float
     records_per_s: float
     cpu_us: float
+    desk_percent: float
+    readers_percent: float
     lag_p50_s: float
     lag_max_s: float
     lines: int
@@ -74,9 +78,11 @@ class RingFigures(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What readers have seen: the age of what each line showed when it arrived, in seconds."""
+    """What readers have seen: the age of what each line showed when it arrived, and the CPU time that all of them took
+    for it, in seconds."""
 
     ages_s: list[float]
+    cpu_s: float
 
     @property
     def median_s(self) -> float:
@@ -104,7 +110,7 @@ def readers(config: Config, count: int) -> Iterator[Callable[[], Looked]]:
         ours.send(True)
         if not ours.poll(COME_UP_S):
             raise BenchFailed("the readers do not answer")
-        return Looked(ours.recv())
+        return Looked(*ours.recv())
 
     try:
         looked()
@@ -139,6 +145,7 @@ class _Readers:
         self._token = token
         self._count = count
         self._ages_s: list[float] = []
+        self._had_s = 0.0
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -153,10 +160,12 @@ class _Readers:
     def _asked(self) -> None:
         try:
             self._pipe.recv()
-            self._pipe.send(self._ages_s)
+            had_s = time.process_time()
+            self._pipe.send((self._ages_s, had_s - self._had_s))
         except (EOFError, OSError):
             self._ended.set()
-        self._ages_s = []
+        else:
+            self._ages_s, self._had_s = [], had_s
 
     async def _look(self, session: ClientSession, page: str) -> None:
         async with session.post(f"/api/stream/{page}", raise_for_status=True, timeout=None) as stream:
@@ -224,13 +233,14 @@ def _status(config: Config) -> _Status:
 
 
 def _figures(count: int, looked: Looked, before: _Status, after: _Status, took_s: float) -> DeskFigures:
-    records = after.lsn - before.lsn
+    records, desk_s = after.lsn - before.lsn, after.cpu_s - before.cpu_s
     if not records or not looked.ages_s:
         raise BenchFailed(f"the desk read {records} records and told {len(looked.ages_s)} lines: nothing to measure")
     return DeskFigures(
-        count, round(took_s, 1), round(records / took_s), round((after.cpu_s - before.cpu_s) / records * 1e6, 1),
-        round(looked.median_s, 2), round(max(looked.ages_s), 2), len(looked.ages_s), before.memory_bytes,
-        after.memory_bytes, round(os.getloadavg()[0], 1), os.cpu_count() or 1,
+        count, round(took_s, 1), round(records / took_s), round(desk_s / records * 1e6, 1),
+        round(desk_s / took_s * 100, 1), round(looked.cpu_s / took_s * 100, 1), round(looked.median_s, 2),
+        round(max(looked.ages_s), 2), len(looked.ages_s), before.memory_bytes, after.memory_bytes,
+        round(os.getloadavg()[0], 1), os.cpu_count() or 1,
     )  # fmt: skip
 
 

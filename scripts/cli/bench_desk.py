@@ -26,7 +26,8 @@ from scripts.stack import StackFailed
 )
 @AS_JSON
 def desk(readers: int, events: int, seconds: float, runs: int, as_json: bool) -> None:
-    """The desk's CPU for each record, its lag and memory; the ring with it and without, in turn, medians."""
+    """The desk's CPU for each record, its and its readers' part of a core, its lag and memory; the ring with it and
+    without, in turn, medians."""
     without, beside, figures = [], [], []
     try:
         alone = measure_desk(readers, events, seconds)
@@ -72,14 +73,15 @@ def past(records: int, every: int, moments: int, as_json: bool) -> None:
 
 
 _HEAD = (
-    f"{'':14}{'records/s':>10}{'us/record':>10}{'lag p50 s':>10}{'max s':>8}{'MB before':>11}{'after':>7}"
-    f"{'load':>8}"
+    f"{'':14}{'records/s':>10}{'us/record':>10}{'desk %':>8}{'readers %':>11}{'lag p50 s':>11}{'max s':>7}"
+    f"{'MB before':>11}{'after':>7}{'load':>8}"
 )
 
 
 def _desk_line(name: str, its: DeskFigures) -> str:
     return (
-        f"{name:14}{its.records_per_s:>10.0f}{its.cpu_us:>10.1f}{its.lag_p50_s:>10.2f}{its.lag_max_s:>8.2f}"
+        f"{name:14}{its.records_per_s:>10.0f}{its.cpu_us:>10.1f}{its.desk_percent:>8.1f}"
+        f"{its.readers_percent:>11.1f}{its.lag_p50_s:>11.2f}{its.lag_max_s:>7.2f}"
         f"{its.before_bytes / 1e6:>11.1f}{its.after_bytes / 1e6:>7.1f}{its.load:>6.1f}/{its.cores}"
     )
 

@@ -55,6 +55,7 @@ def test_the_desk_reads_what_is_written_tells_its_readers_and_costs_some_cpu_for
     figures = document("desk", "--readers", "2", "--events", "500", "--seconds", "2", "--runs", "0")
     alone = figures["alone"]
     assert alone["readers"] == 2 and alone["records_per_s"] > 0 and alone["lines"] > 0
+    assert alone["desk_percent"] > 0 and 0 < alone["readers_percent"] < 100
     assert alone["cpu_us"] > 0 and alone["lag_max_s"] >= alone["lag_p50_s"] > 0
 
 
