@@ -135,6 +135,12 @@ class Doubted(msgspec.Struct, frozen=True, gc=False):
     order: Order
 
 
+class Overtaken(msgspec.Struct, frozen=True, gc=False):
+    """A request about the order has left when the order was over: what becomes of it the venue is to tell."""
+
+    order: Order
+
+
 class Missed(msgspec.Struct, frozen=True, gc=False):
     """A report that could not be read names no order of ours: it may have been a fill of somebody else's."""
 
@@ -166,6 +172,7 @@ Change = (
     | Answered
     | Unnamed
     | Doubted
+    | Overtaken
     | Missed
     | Differs
 )

@@ -440,12 +440,13 @@ class Fold:
 
     def _ambiguous(self, record: Record, order: Order, cl_ord_id: str) -> None:
         """The venue itself does not know what became of the request."""
+        request = order.requests.get(cl_ord_id) or order.lingering.get(cl_ord_id)
+        if request is not None:
+            order.not_known(request)
         for leg in order.legs:
             if leg.owner == cl_ord_id and leg.is_unheard:
                 leg.answered = True
-        request = order.requests.get(cl_ord_id)
         if request is not None:
-            request.unknown = True
             if request.kind is RequestKind.CANCEL:
                 # Where it was carried out it has ended the whole list.
                 for mate in self._own.list_of(order):
@@ -456,7 +457,7 @@ class Fold:
             return
         else:
             order.unknown = True
-        self._told.order_changed(record, order, "unknown")
+        self._told.not_known(record, order)
 
     def _cancel_rejected(self, record: Record, venue: str, event: CancelRejected) -> None:
         order = self.books.by_id.get(event.cl_ord_id) or self.books.by_id.get(event.orig_cl_ord_id)
@@ -502,7 +503,7 @@ class Fold:
             self._told.changes.append(AttemptEnded(event.attempt, Reason.VENUE_REJECTED, None))
         if order is None or order.account != venue:
             return
-        requests = order.requests
+        requests = {each.cl_ord_id: each for each in order.all_requests}
         request = requests.get(name) or next((r for r in requests.values() if r.attempt == event.attempt), None)
         if request is None and not order.legs[0].is_unheard and event.attempt in (None, order.attempt):
             # The order is there: by its own name a request about it is meant. That it was a cancel costs nothing where
@@ -581,9 +582,10 @@ class Fold:
         self._open_gaps(record, session)
         if was_up or not session.down_ns:
             session.down_ns = record.stamp_ns
-        for order in self.books.open_orders(session.account):
-            if order.connection_lost(session.session):
-                self._told.order_changed(record, order, "unknown")
+        overtaken = [self.books.orders[name] for name in self.books.unsettled]
+        for order in (*self.books.open_orders(session.account), *overtaken):
+            if order.account == session.account and order.connection_lost(session.session):
+                self._told.not_known(record, order)
 
     def _open_gaps(self, record: Record, session: SessionBooks) -> None:
         """From the last word that was read on, fills may have been missed in every symbol.
@@ -638,9 +640,9 @@ class Fold:
 
     def _unanswered(self, record: Record, told: Unanswered) -> None:
         order = self.books.orders.get((told.strategy, told.number))
-        if order is not None and not order.is_closed and told.attempt in order.awaits:
+        if order is not None and told.attempt in order.awaits:
             order.unanswered(told.attempt)
-            self._told.order_changed(record, order, "unknown")
+            self._told.not_known(record, order)
 
     def _discrepancy(self, record: Record, discrepancy: Discrepancy) -> None:
         self.books.discrepancies += 1

@@ -161,7 +161,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         """An older snapshot has one name for the venue, the account and the session."""
         if not self.account:
             self.account = self.session = self.venue
-            for request in (*self.requests.values(), *self.lingering.values()):
+            for request in self.all_requests:
                 request.session = self.venue
 
     @classmethod
@@ -306,6 +306,9 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         if self.is_closed:
             self._linger(request)
             return
+        self._await(request)
+
+    def _await(self, request: Request) -> None:
         self.requests[request.cl_ord_id] = request
         if request.kind is RequestKind.REPLACE:
             self.legs.append(Leg(request.cl_ord_id, request.cl_ord_id, request.order_qty, request.price))
@@ -314,10 +317,14 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         """A replacement that lingers is heard of: it has a leg, as one that was sent in time."""
         for name in (report.cl_ord_id, report.orig_cl_ord_id):
             request = self.lingering.get(name)
-            if request is not None and request.kind is RequestKind.REPLACE:
-                del self.lingering[name]
-                self.requests[name] = request
-                self.legs.append(Leg(name, name, request.order_qty, request.price))
+            if request is not None:
+                self._give_leg(request)
+
+    def _give_leg(self, request: Request) -> None:
+        """A replacement that lingers may be an order of its own by now: it has a leg, as one that was sent in time."""
+        if request.kind is RequestKind.REPLACE and self.lingering.pop(request.cl_ord_id, None) is not None:
+            self.revive()
+            self._await(request)
 
     def owner_of(self, cl_ord_id: str) -> str:
         """The leg that this ClOrdID(11) names, by its owner: its own, or an amendment's of it; the last leg where
@@ -332,8 +339,7 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         """The amendments in place of the leg that the venue may still accept."""
         if not self.requests and not self.lingering:
             return []
-        waiting = (*self.requests.values(), *self.lingering.values())
-        return [r for r in waiting if r.kind is RequestKind.AMEND and r.owner in ("", leg.owner)]
+        return [r for r in self.all_requests if r.kind is RequestKind.AMEND and r.owner in ("", leg.owner)]
 
     def request_ended(self, cl_ord_id: str) -> Request | None:
         """The request came to nothing (rejected, withdrawn, never received); a replacement's leg that was not heard
@@ -382,24 +388,35 @@ class Order(OfTerms, msgspec.Struct, gc=False):
             self._take_terms(leg)
 
     @property
+    def all_requests(self) -> tuple[Request, ...]:
+        """What waits for an answer, and before it what the order's end has overtaken."""
+        return (*self.lingering.values(), *self.requests.values())
+
+    @property
     def awaits(self) -> list[Attempt]:
         """Whose answer is still to come, oldest first: its own message's, each request's; none that is unknown."""
         leg = self.legs[0]
         own = leg.is_unheard and not self.unknown and self.ending is None and not leg.concluded
-        requests = [request.attempt for request in self.requests.values() if not request.unknown]
+        requests = [request.attempt for request in self.all_requests if not request.unknown]
         return [self.attempt, *requests] if own else requests
 
     def unanswered(self, attempt: Attempt) -> None:
         """What was sent so has had no answer and may or may not have arrived."""
         if attempt == self.attempt:
             self.unknown = True
-        for request in self.requests.values():
+        for request in self.all_requests:
             if request.attempt == attempt:
-                request.unknown = True
+                self.not_known(request)
+
+    def not_known(self, request: Request) -> None:
+        """Nobody knows what became of the request. The venue is asked about a leg: a replacement that lingers has one
+        from here on, and with it the order is open again."""
+        request.unknown = True
+        self._give_leg(request)
 
     def connection_lost(self, session: str) -> bool:
         """What that session sent and is not answered may or may not have arrived. Whether that changed anything."""
-        by_session = {request.attempt: request.session for request in self.requests.values()}
+        by_session = {request.attempt: request.session for request in self.all_requests}
         attempts = [each for each in self.awaits if by_session.get(each, self.session) == session]
         for attempt in attempts:
             self.unanswered(attempt)

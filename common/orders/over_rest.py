@@ -239,8 +239,7 @@ class OverRest:
         once the window has closed.
         """
         answer = None if answer is None else self._with_a_clock(answer, order)
-        waiting = [*order.requests.values(), *order.lingering.values()]
-        for request in [r for r in waiting if r.kind is not RequestKind.REPLACE]:
+        for request in [r for r in order.all_requests if r.kind is not RequestKind.REPLACE]:
             settled = False
             if told is not None:
                 is_later = request.session == told.session and request.connection < told.connection

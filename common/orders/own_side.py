@@ -29,7 +29,15 @@ from common.messages import (
 )
 from common.orders.absence import sending_ns
 from common.orders.books import OrderName, covers
-from common.orders.changes import AttemptEnded, AttemptSent, CancelWished, CommandDecided, NamedBySession, OrderChanged
+from common.orders.changes import (
+    AttemptEnded,
+    AttemptSent,
+    CancelWished,
+    CommandDecided,
+    NamedBySession,
+    OrderChanged,
+    Overtaken,
+)
 from common.orders.names import Remembered, sent_name
 from common.orders.order_state import Order, Request, RequestKind
 from common.orders.outcome import Evidence, Outcome, Outcomes, decide
@@ -169,6 +177,7 @@ class OwnSide:
         order.request_sent(_request(outbound, command, self._sent_ns(record, outbound), owner))
         if was_closed:
             self._books.touched(order, record.lsn, is_news=False)
+            self._told.changes.append(Overtaken(order))
         else:
             event = "pending_cancel" if is_cancel else "pending_replace"
             self._told.order_changed(record, order, event, is_news=not is_cancel)

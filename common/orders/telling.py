@@ -47,6 +47,15 @@ class Telling:
         self.books.touched(order, record.lsn)
         self.changes.append(Doubted(order))
 
+    def not_known(self, record: Record, order: Order) -> None:
+        """What became of something that was sent about the order is not known. Of an order that is over nobody is told:
+        the venue is asked."""
+        if order.is_closed:
+            self.books.touched(order, record.lsn, is_news=False)
+            self.changes.append(Doubted(order))
+        else:
+            self.order_changed(record, order, "unknown")
+
     def hear_direction(self, order: Order, told: ExecutionReport | RestOrder) -> None:
         """A stop order that the venue has taken for one that waits for the other direction does not do what it is for:
         it is to be cancelled, in the name of its own command."""

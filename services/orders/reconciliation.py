@@ -27,7 +27,7 @@ from common.actor.links import Appender
 from common.instant import NS_PER_MS, NS_PER_S, Instant, earliest
 from common.messages import Ask, Attempt, Discrepancy, Kind, OpenGate, SessionState, Unanswered
 from common.orders.books import Books, OrderName, SessionBooks
-from common.orders.changes import Answered, CancelRefused, Doubted, Inquired, Missed, SessionMoved
+from common.orders.changes import Answered, CancelRefused, Doubted, Inquired, Missed, Overtaken, SessionMoved
 from common.orders.order_state import Order
 from services.orders.attempts import Attempts
 from services.orders.inquiries import GATE_REPEAT_NS, AccountInquiries
@@ -109,7 +109,7 @@ class Silence:
         silent_ms = (self._books.stamp_ns - awaited.since_ns) // NS_PER_MS
         record = Unanswered(order.venue, *awaited.name, awaited.attempt, silent_ms, order.account)
         self._appender.append(Kind.UNANSWERED, record, now)
-        request = next((r.kind.value for r in order.requests.values() if r.attempt == awaited.attempt), "new")
+        request = next((r.kind.value for r in order.all_requests if r.attempt == awaited.attempt), "new")
         mend = "it is asked about until the venue tells; ask the venue's support if it stays"
         self._core.note(
             "warning", "unanswered", account=order.account, order=order.shown_name, request=request, ms=silent_ms,
@@ -172,7 +172,7 @@ ORPHAN_REPEAT_NS = 5 * NS_PER_S
 _AT_WORK = frozenset({SessionState.CAUGHT_UP, SessionState.OPENED})
 
 
-AccountChange = SessionMoved | CancelRefused | Doubted | Missed | Inquired | Answered
+AccountChange = SessionMoved | CancelRefused | Doubted | Overtaken | Missed | Inquired | Answered
 """What a record may tell of an account beside its orders."""
 
 
@@ -232,6 +232,7 @@ class Reconciliation:
             order = self._books.orders[name]
             if order.account == self._account:
                 self._check(order, now)
+                self.silence.take_up_order(order, now)
         self._watch_orphans(now)
 
     def hear_change(self, change: AccountChange, now: Instant) -> None:
@@ -244,6 +245,8 @@ class Reconciliation:
             case Doubted(order):
                 # The venue said something about the order that cannot be taken as it is.
                 self.inquiries.doubt(order, now.boot_ns)
+            case Overtaken(order):
+                self.silence.message_sent(order, now)
             case Missed():
                 self.inquiries.audit()
             case Inquired(order, settled):

@@ -74,6 +74,18 @@ def not_found(ring: Ring, cl_ord_id: str) -> None:
     ring.answers(venue="binance", ask=ask, not_found=True, venue_ns=venue_ns)
 
 
+def answer_all(ring: Ring) -> None:
+    """REST answers each question of the round: there is nothing."""
+    while ring.asks:
+        ring.answers(venue="binance", ask=ring.asks.pop(0))
+
+
+def open_binance(ring: Ring) -> None:
+    ring.log_on("binance")
+    answer_all(ring)
+    ring.session("binance", SessionState.OPENED)
+
+
 def actions(ring: Ring) -> list[str]:
     """What was done about each discrepancy."""
     records = [r for r in ring.journal.records if r.kind == Kind.DISCREPANCY]
@@ -144,10 +156,7 @@ def test_proof_that_an_order_was_lost_leaves_the_replacement_that_may_live(ring:
 
 
 def test_not_found_proves_nothing_while_the_connection_lives_and_the_venue_is_silent(ring: Ring) -> None:
-    ring.log_on("binance")
-    for ask in list(ring.asks):
-        ring.answers(venue="binance", ask=ask)
-    ring.session("binance", SessionState.OPENED)
+    open_binance(ring)
     order = ring.new(1, "binance")
     ring.sent(order)
     ring.record("orders", Kind.UNANSWERED, Unanswered("binance", "s", 1, order.attempt, 5000))
@@ -276,7 +285,7 @@ def test_a_replacement_whose_leg_is_over_counts_nothing_once_the_other_one_is_ov
     assert its.is_closed and worst(ring) == NOTHING
 
 
-@pytest.mark.parametrize("how", ["report", "cancel reject", "gap"])
+@pytest.mark.parametrize("how", ["report", "cancel reject", "reject", "gap"])
 def test_a_replacement_of_an_order_that_has_ended_is_refused(ring: Ring, how: str) -> None:
     order = accepted(ring, 1, "binance", qty="5")
     replace = amends(ring, price=D(101))
@@ -287,9 +296,62 @@ def test_a_replacement_of_an_order_that_has_ended_is_refused(ring: Ring, how: st
             ring.report(replace, "8", "8", order_id="")
         case "gap":
             ring.record("session@binance", Kind.GAP_FILLED, GapFilled("binance", 1, 1, 2, 2, (replace.attempt,)))
+        case "reject":
+            ring.told("binance", RequestRejected(3, replace.attempt, replace.cl_ord_id, -1013, "filter"))
         case _:
             ring.told("binance", CancelRejected(replace.cl_ord_id, order.cl_ord_id, "", "", -2011))
     assert the_order(ring).status.value == "CANCELED" and worst(ring) == NOTHING
+
+
+def overtaken_replacement(ring: Ring) -> AmendOrder:
+    """The end of the order is in the log before the replacement that the venue has not answered."""
+    open_binance(ring)
+    order = accepted(ring, 1, "binance", qty="5")
+    replace = amends(ring, price=D(101))
+    ring.report(order, "4", "4")
+    ring.sent(replace, "XCN")
+    return replace
+
+
+@pytest.mark.parametrize("what", ["connection lost", "restart", "silence", "ambiguous"])
+def test_a_replacement_that_lingers_is_asked_about_once_nobody_knows_what_became_of_it(ring: Ring, what: str) -> None:
+    replace = overtaken_replacement(ring)
+    match what:
+        case "connection lost":
+            ring.session("binance", SessionState.DISCONNECTED)
+        case "ambiguous":
+            ring.told("binance", RequestRejected(3, replace.attempt, replace.cl_ord_id, -1007, "timeout", True))
+        case "restart":
+            ring.start()
+            ring.go_live()
+            answer_all(ring)
+            ring.pass_time(20_000)
+        case _:
+            ring.pass_time(20_000)
+    assert the_order(ring).is_unknown and worst(ring) == AtWorst(D(5), 1)
+    ring.pass_time(20_000)
+    assert ("order", replace.cl_ord_id) in {(ask.what, ask.cl_ord_id) for ask in ring.asks}
+
+
+def test_a_replacement_that_lingered_and_never_reached_the_venue_is_over_by_evidence(ring: Ring) -> None:
+    replace = overtaken_replacement(ring)
+    ring.session("binance", SessionState.DISCONNECTED)
+    ring.log_on("binance")
+    not_found(ring, replace.cl_ord_id)
+    its = the_order(ring)
+    assert (its.status.value, worst(ring)) == ("CANCELED", NOTHING) and len(its.legs) == 1
+
+
+def test_an_amendment_that_crossed_the_last_fill_is_asked_about_when_the_venue_is_silent(ring: Ring) -> None:
+    open_binance(ring)
+    order = accepted(ring, 1, "binance", qty="5")
+    amend = amends(ring, "G", order_qty=D(8))
+    ring.report(order, "F", "2", qty="5", key="1", cum_qty=D(5))
+    ring.asks.clear()
+    ring.pass_time(20_000)
+    assert the_order(ring).lingers_unknown and the_order(ring).status.value == "FILLED"
+    assert ("order", order.cl_ord_id) in {(ask.what, ask.cl_ord_id) for ask in ring.asks}
+    assert amend.cl_ord_id in the_order(ring).lingering
 
 
 # -- fills -----------------------------------------------------------------------------------------------------------
