@@ -291,6 +291,8 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `peg_offset`: PegOffsetValue(211): how far a trailing stop follows, or how many prices deeper in the book than the
     best one a pegged order stands.
     `peg_offset_type`: PegOffsetType(836): `"0"` a price, `"1"` basis points, `"3"` price levels.
+    `paid`: Of a pending order of a list: it sells what the first one's fill has brought, which the venue counts. Until
+    it does, `order_qty` is the first one's, more than which it never is.
     """
 
     side: Side
@@ -307,6 +309,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     peg_price_type: PegPriceType = ""
     peg_offset: Decimal | None = None
     peg_offset_type: PegOffsetType = ""
+    paid: bool = False
 
     @property
     def waits(self) -> bool:

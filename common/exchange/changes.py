@@ -156,11 +156,12 @@ class Triggered(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=11):
 
 
 class Released(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=12):
-    """The first order of a list was filled: one that was pending is placed."""
+    """The first order of a list was filled: one that was pending is placed, of `order_qty` where it is paid."""
 
     order_id: int
     exec_id: int
     stamp_ns: int
+    order_qty: Decimal | None = None
 
 
 Change = (

@@ -273,22 +273,32 @@ class Engine:
 
     def _release(self, list_id: int, now: Instant) -> None:
         """The first order of a list is filled: what was pending is placed, as far as it can be."""
+        paid_qty = self.state.paid_qty(list_id)
         for order in list(self.state.lists.get(list_id, {}).values()):
             if not (order.is_open and order.waits):
                 continue
             instrument, book = self.state.instruments[order.symbol], self.state.books[order.symbol]
-            asset = instrument.quote if order.side == BUY else instrument.base
-            free = self.state.accounts.balance(order.account, asset).free
-            if instrument.contract.is_spot and self.state.more_needed(order) > free:
+            order_qty = paid_qty // instrument.lot_size * instrument.lot_size if order.terms.paid else None
+            if not self._may_be_released(instrument, order, order_qty):
                 self._close(order, self.ends_as, Cause.NO_BALANCE, now)
                 continue
-            self._do(Released(order.order_id, self.state.next_exec_id, now.wall_ns), order, now)
+            released = Released(order.order_id, self.state.next_exec_id, now.wall_ns, order_qty)
+            self._do(released, order, now)
             if order.sleeps:
                 continue
             if order.post_only and book.crosses(order.side, order.price):
                 self._close(order, self.ends_as, Cause.WOULD_TAKE, now)
             else:
                 self._work(order, now)
+
+    def _may_be_released(self, instrument: Instrument, order: Order, paid_qty: Decimal | None) -> bool:
+        """Whether a pending order can be placed: the account has what it needs, or what it was paid is enough for an
+        order."""
+        if paid_qty is not None:
+            return check_form(instrument, order.terms._replace(order_qty=paid_qty)) is None
+        asset = instrument.quote if order.side == BUY else instrument.base
+        free = self.state.accounts.balance(order.account, asset).free
+        return not instrument.contract.is_spot or self.state.more_needed(order) <= free
 
     def _drop_rivals(self, order: Order, now: Instant) -> None:
         """Of exclusive orders one alone trades: the others expire."""

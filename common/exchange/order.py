@@ -56,7 +56,8 @@ class Terms(NamedTuple):
     since it tracks, in basis points or in the quote asset (`peg_offset_type`, PegOffsetType(836), 1 or 0); 4 and 5 of
     one that got its price from the other or its own side of the book, `peg_offset` levels deep. `list_id` names the
     list that it is of by the id of its first order, `cl_list_id` by the client's own name: `pending` orders wait until
-    the first one is filled, and of those that are `exclusive` one alone trades.
+    the first one is filled, and of those that are `exclusive` one alone trades. A pending one that is `paid` sells what
+    the first one buys: until that is filled `order_qty` is the first one's, and nobody is told.
     """
 
     account: str
@@ -83,6 +84,7 @@ class Terms(NamedTuple):
     cl_list_id: str = ""
     pending: bool = False
     exclusive: bool = False
+    paid: bool = False
 
     @property
     def is_trailing(self) -> bool:
@@ -136,8 +138,8 @@ class Order:
 
     __slots__ = (
         "account", "amendments", "cl_ord_id", "cum_qty", "cum_quote", "display_qty", "expire_ns", "former_names",
-        "holds", "ord_status", "ord_type", "order_id", "order_qty", "post_only", "price", "reduce_only", "released",
-        "resting", "self_trade",
+        "holds", "ord_status", "ord_type", "order_id", "order_qty", "paid_qty", "post_only", "price", "reduce_only",
+        "released", "resting", "self_trade",
         "session", "shown_qty", "side", "stamp_ns", "stop_px", "symbol", "terms", "time_in_force", "trailed_px",
         "triggered", "updated_ns",
     )  # fmt: skip
@@ -157,6 +159,7 @@ class Order:
         self.trailed_px: Decimal | None = None
         self.holds = False
         self.released = not terms.pending
+        self.paid_qty = ZERO
         self.stamp_ns = stamp_ns
         self.updated_ns = stamp_ns
         self.former_names: tuple[str, ...] = ()
@@ -166,6 +169,10 @@ class Order:
         """Give the order new terms."""
         self.cl_ord_id, self.order_qty, self.price = cl_ord_id, order_qty, price
         self.terms = self.terms._replace(cl_ord_id=cl_ord_id, order_qty=order_qty, price=price)
+
+    def pay(self, order_qty: Decimal) -> None:
+        """Give the order the quantity that its list's first one has paid."""
+        self.order_qty, self.terms = order_qty, self.terms._replace(order_qty=order_qty, paid=False)
 
     @property
     def leaves_qty(self) -> Decimal:

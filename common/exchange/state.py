@@ -58,6 +58,7 @@ class OrderRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trailed_px: Decimal | None = None
     released: bool = True
     holds: bool | None = None
+    paid_qty: Decimal = ZERO
 
 
 class Dump(msgspec.Struct, array_like=True, frozen=True):
@@ -218,9 +219,39 @@ class State:
     def _released(self, change: Released) -> None:
         order = self.orders[change.order_id]
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
+        if change.order_qty is not None:
+            for each in self.lists.get(order.terms.list_id, {}).values():
+                self._give_back(each)
+            order.pay(change.order_qty)
         order.released, order.updated_ns = True, change.stamp_ns
         self._keep(order)
         self._hold(order)
+
+    def paid_qty(self, list_id: int) -> Decimal:
+        """What the first order of a list has paid so far, and is locked."""
+        return sum((each.paid_qty for each in self.lists.get(list_id, {}).values()), ZERO)
+
+    def _pay(self, first: Order, qty: Decimal, fee: Decimal) -> None:
+        """Lock what a list's first order has bought for those that it pays. The fee is taken of what else is free,
+        where that is enough."""
+        listed = self.lists.get(first.terms.list_id, {}).values() if first.terms.list_id else ()
+        pending = next((each for each in listed if each.terms.paid), None)
+        if pending is None:
+            return
+        instrument = self.instruments[first.symbol]
+        balance = self.accounts.balance(first.account, instrument.base)
+        if balance.free < qty and instrument.fee_asset(first.side) == instrument.base:
+            qty -= fee
+        pending.paid_qty += qty
+        balance.free -= qty
+        balance.locked += qty
+
+    def _give_back(self, order: Order) -> None:
+        """What was paid is no longer locked for it."""
+        balance = self.accounts.balance(order.account, self.instruments[order.symbol].base)
+        balance.free += order.paid_qty
+        balance.locked -= order.paid_qty
+        order.paid_qty = ZERO
 
     def _keep(self, order: Order) -> None:
         """Where what wakes it, and what ends it, finds it."""
@@ -267,6 +298,7 @@ class State:
             order.ord_status = FILLED if order.cum_qty == order.order_qty else PARTIALLY_FILLED
             if order.account:
                 self.accounts.settle(order, instrument, change.px, change.qty, fee)
+                self._pay(order, change.qty, fee)
                 self._past.traded(order, change, instrument)
             if order.ord_status == FILLED:
                 self._forget(order, ZERO)
@@ -296,6 +328,8 @@ class State:
         self.next_exec_id = max(self.next_exec_id, change.exec_id + 1)
         if order.account and order.holds:
             self._lock(order, -leaves_qty)
+        if order.paid_qty:
+            self._give_back(order)
         order.ord_status = change.ord_status
         order.updated_ns = change.stamp_ns
         self._forget(order, leaves_qty)
@@ -434,7 +468,7 @@ class State:
         order.cum_qty, order.cum_quote, order.ord_status = row.cum_qty, row.cum_quote, row.ord_status
         order.updated_ns, order.former_names = row.updated_ns, row.former_names
         order.amendments, order.triggered, order.trailed_px = row.amendments, row.triggered, row.trailed_px
-        order.released = row.released
+        order.released, order.paid_qty = row.released, row.paid_qty
         # Before there were lists funds were locked for every order.
         order.holds = bool(order.account) if row.holds is None else row.holds
         self.orders[order.order_id] = order
@@ -452,7 +486,7 @@ def _row(o: Order) -> OrderRow:
     return OrderRow(
         o.order_id, o.terms, o.cum_qty, o.cum_quote, o.ord_status, o.resting, o.stamp_ns, o.updated_ns,
         o.former_names, o.amendments, o.triggered, o.shown_qty, o.trailed_px,
-        o.released, o.holds,
+        o.released, o.holds, o.paid_qty,
     )  # fmt: skip
 
 

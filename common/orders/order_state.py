@@ -359,7 +359,11 @@ class Order(OfTerms, msgspec.Struct, gc=False):
         if leg.concluded and report.exec_type != REJECTED:
             leg.revive()
         asked = self._asked(leg, report) if self.requests or self.lingering else []
-        counted = leg.hear_report(report, [AskedTerms(each.order_qty, each.price) for each in asked] if asked else ())
+        terms = [AskedTerms(each.order_qty, each.price) for each in asked] if asked else []
+        if self.terms.paid and report.exec_type == NEW and (report.order_qty or ZERO) < leg.order_qty:
+            # What it sells is what the venue has counted: no more than was asked for, at most.
+            terms.append(AskedTerms(report.order_qty or ZERO, leg.price))
+        counted = leg.hear_report(report, terms)
         self.unknown = leg.answered = False
         if self.ending is not None and (is_sign_of_life or leg.is_open):
             self.revive()

@@ -194,7 +194,8 @@ def deals_text(command: NewOrder) -> str:
 def _deal(command: NewOrder) -> str:
     side = "buy" if command.side == "1" else "sell"
     price = f" at {command.price}" if command.price is not None else " pegged" if command.terms.is_pegged else ""
-    return f"{side} {command.order_qty} {command.symbol}{price} {trigger_text(command.terms)}".rstrip()
+    most = "at most " if command.terms.paid else ""
+    return f"{side} {most}{command.order_qty} {command.symbol}{price} {trigger_text(command.terms)}".rstrip()
 
 
 def _sending_ns(payload: Payload | None) -> int:

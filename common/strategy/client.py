@@ -49,10 +49,15 @@ from common.messages import (
     encode,
 )
 from common.strategy.entry import Entry, Superseded
-from common.strategy.terms import terms_of
+from common.strategy.terms import paid_orders, terms_of
 
 SIDES: Final[dict[str, Side]] = {"buy": "1", "sell": "2", "1": "1", "2": "2"}
-CONTINGENCIES: Final[dict[str, Contingency]] = {"oco": ONE_CANCELS_OTHER, "oto": ONE_TRIGGERS_OTHER}
+PAYS: Final = "opo"
+"""The word for a list whose first order pays the others."""
+
+CONTINGENCIES: Final[dict[str, Contingency]] = {
+    "oco": ONE_CANCELS_OTHER, "oto": ONE_TRIGGERS_OTHER, PAYS: ONE_TRIGGERS_OTHER,
+}  # fmt: skip
 TIMES_IN_FORCE: Final[dict[str, TimeInForce]] = {"gtc": "1", "ioc": "3", "fok": "4", "1": "1", "3": "3", "4": "4"}
 QUEUE_MESSAGES: Final = 10_000
 
@@ -250,9 +255,12 @@ class Client:
     ) -> int:
         """Send an order list, its orders as `terms_in_words` makes them: with `contingency` "oco" two of which one
         cancels the other, with "oto" a first one that places one other, or two of which one cancels the other, once it
-        is filled. Returns the number of the first; the others have those that follow. Raises what `new` raises.
+        is filled, and with "opo" the same, where the first one buys and the others sell what it was filled for, fees
+        taken off: the venue counts their quantities, and theirs here are the first one's at most. Returns the number of
+        the first; the others have those that follow. Raises what `new` raises.
         """
         kind = _word(contingency, CONTINGENCIES, "contingency")
+        orders = paid_orders(orders) if contingency == PAYS else orders
         self.connect()
         return self._sent(
             self._entry.new_list(

@@ -40,7 +40,7 @@ from common.messages import (
 )
 from common.strategy.entry import UNWATCHED, Entry, NamesUsedUp, NotWelcome, Superseded, TooManyUnanswered, Vigil
 from common.strategy.signals import BadSignal, Signal, read_signal, signal_line
-from common.strategy.terms import terms_of
+from common.strategy.terms import paid_orders, terms_of
 
 ZERO: Final = Decimal(0)
 LATEST_ERRORS = 5
@@ -283,6 +283,24 @@ class Strategy:
         """
         return self.core.entry.new_list(
             self.now, venue, symbol, ONE_TRIGGERS_OTHER, (first, *pending), label=label, account=account, cause=cause
+        )
+
+    def one_pays_other(
+        self,
+        venue: str,
+        symbol: str,
+        first: Terms,
+        *pending: Terms,
+        label: str = "",
+        account: str = "",
+        cause: str = "",
+    ) -> int:
+        """Send a list as `one_triggers_other` does, whose first order buys and whose pending ones sell what its fill
+        has brought: the venue counts their quantities, fees taken off, and theirs here are the first one's at most.
+        """
+        orders = paid_orders((first, *pending))
+        return self.core.entry.new_list(
+            self.now, venue, symbol, ONE_TRIGGERS_OTHER, orders, label=label, account=account, cause=cause
         )
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:

@@ -1,6 +1,9 @@
 """The terms of an order out of what a strategy says: the arguments of `buy` and `sell` as FIX's own codes."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from common.messages import (
     INSTRUCTIONS,
@@ -67,6 +70,13 @@ def terms_of(
         "6" if expire_ns and time_in_force == "1" else time_in_force, INSTRUCTIONS[post_only, reduce_only], stop_px,
         expire_ns, display_qty, cash_order_qty, take_profit, peg_price_type, peg_offset, peg_offset_type,
     )  # fmt: skip
+
+
+def paid_orders(orders: Sequence[Terms]) -> tuple[Terms, ...]:
+    """The orders of a list whose first one pays the others: these sell what it has bought, the whole of its quantity at
+    most, whatever theirs says."""
+    first, *pending = orders
+    return (first, *(replace(each, order_qty=first.order_qty, paid=True) for each in pending))
 
 
 def _pegged(

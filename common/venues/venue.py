@@ -83,6 +83,8 @@ class Feature(StrEnum):
     """The same to sell."""
     ORDER_LIST = "order_list"
     """Orders of which one cancels or triggers another, sent in one message."""
+    PAID_ORDER = "paid_order"
+    """Orders of a list that sell what its first one has bought, whose quantity the venue counts."""
     STATUS_QUERY = "status_query"
     MASS_CANCEL = "mass_cancel"
     MASS_CANCEL_REPORT = "mass_cancel_report"
@@ -124,6 +126,7 @@ FURTHER_TERMS = frozenset(
         Feature.TRAILING_STOP_BY_PRICE,
         Feature.PEGGED_ORDER,
         Feature.ORDER_LIST,
+        Feature.PAID_ORDER,
         Feature.ICEBERG,
         Feature.CASH_QUANTITY,
     }
@@ -284,6 +287,7 @@ def _needed_by(terms: Terms) -> list[Feature]:
     needed += [Feature.NEAR_LIMIT] if _has_near_limit(terms) else []
     needed += [Feature.PEGGED_ORDER] if terms.is_pegged else []
     needed += [Feature.ICEBERG] if terms.display_qty is not None else []
+    needed += [Feature.PAID_ORDER] if terms.paid else []
     return needed + [_TIMES_IN_FORCE[t] for t in (terms.time_in_force,) if t in _TIMES_IN_FORCE]
 
 

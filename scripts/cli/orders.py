@@ -28,7 +28,15 @@ from common.messages import (
 )
 from common.past.words import trigger_text
 from common.strategy.bounds import OutOfBounds
-from common.strategy.client import Client, NoOutcome, NotRunning, UnknownName, terms_in_words
+from common.strategy.client import (
+    CONTINGENCIES,
+    PAYS,
+    Client,
+    NoOutcome,
+    NotRunning,
+    UnknownName,
+    terms_in_words,
+)
 from common.strategy.entry import Superseded
 from scripts.cli.asking import asked
 from scripts.cli.errors import CommandError
@@ -322,10 +330,14 @@ def new(
         _need_filled(event, wait_s)
 
 
+ALL: Final = "all"
+"""For the quantity of an order that another one pays."""
+
+
 @orders.command("new-list")
 @click.argument("venue")
 @click.argument("symbol")
-@click.argument("kind", type=click.Choice(["oco", "oto"]))
+@click.argument("kind", type=click.Choice(list(CONTINGENCIES)))
 @click.argument("order", nargs=-1, required=True)
 @click.option("--name", "name", default="", help="STRATEGY or STRATEGY/NUMBER; a fresh strategy name without.")
 @click.option("--label", default="", help="A free word that stays with the orders.")
@@ -337,10 +349,11 @@ def new_list(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Send two or three orders as a list: of two, one cancels the other (oco), or the first one places the others once
-    it is filled (oto).
+    it is filled (oto), or they sell what it has bought (opo).
 
-    Each ORDER is one text, such as "sell 0.01 price=70000 post-only" or "sell 0.01 stop=60000 take-profit". Exit status
-    6 when the list is refused, 5 without an answer in time.
+    Each ORDER is one text, such as "sell 0.01 price=70000 post-only" or "sell 0.01 stop=60000 take-profit"; with opo
+    the others say "all" for their quantity, as in "sell all price=70000". Exit status 6 when the list is refused, 5
+    without an answer in time.
     """
     config = load()
     known_market(config, venue, symbol)
@@ -350,7 +363,7 @@ def new_list(
             f"{strategy} is a configured strategy, whose process would be silenced: leave --name out", ExitStatus.USAGE
         )
     with _usage():
-        terms = [_listed_terms(text) for text in order]
+        terms = _list_terms(kind, order)
     with connected(config, strategy) as client:
         if wanted:
             client.number_from(wanted)
@@ -362,6 +375,20 @@ def new_list(
         numbers = range(number, number + len(order)) if is_sent else (number,)
         told = _acknowledged(client, numbers, deadline) if is_sent else {}
     _report_all(outcome, {each: told.get(each) for each in numbers}, as_json)
+
+
+def _list_terms(kind: str, orders: Sequence[str]) -> list[Terms]:
+    """The orders of a list as they are typed; with opo those behind the first one sell all that it buys. Raises
+    ValueError, TypeError."""
+    first, *others = orders
+    listed = [_listed_terms(first)]
+    for text in others:
+        side, quantity, *words = text.split() if len(text.split()) > 1 else ("", "")
+        if (quantity == ALL) is not (kind == PAYS):
+            raise ValueError(f"{text!r}: the quantity is {ALL!r} with {PAYS}, and a number else")
+        said = " ".join((side, f"{listed[0].order_qty:f}", *words)) if kind == PAYS else text
+        listed.append(_listed_terms(said))
+    return listed
 
 
 def _listed_terms(text: str) -> Terms:

@@ -70,7 +70,7 @@ def _order(symbol: str, terms: Terms, cl_ord_id: str, order_qty: Decimal) -> str
     """A new order's fields, ascending as in the samples."""
     kind = _kind(symbol, terms.side, terms.ord_type, terms.time_in_force, terms.is_post_only)
     price = "" if terms.price is None else f"44={plain(terms.price)}\x01"
-    size = f"38={plain(order_qty)}\x01" if terms.cash_order_qty is None else ""
+    size = "" if terms.paid or terms.cash_order_qty is not None else f"38={plain(order_qty)}\x01"
     cash = "" if terms.cash_order_qty is None else f"152={plain(terms.cash_order_qty)}\x01"
     head = f"11={cl_ord_id}\x01{_POST_ONLY if terms.is_post_only else ''}{size}"
     shown = "" if terms.display_qty is None else f"111={plain(min(terms.display_qty, order_qty))}\x01"
@@ -250,13 +250,15 @@ class Binance(StandardDialect):
         return Body("D", _order(c.symbol, c.terms, c.cl_ord_id, c.order_qty).encode())
 
     def encode_list(self, command: NewOrder, wall_ns: int) -> Body:
-        """NewOrderList(E): what cancels or releases each order stands with it, by the places of the others."""
+        """NewOrderList(E): what cancels or releases each order stands with it, by the places of the others. OPO(25046)
+        says that the first one's fill pays the others, which have no OrderQty(38) then."""
         orders, roles = _in_order(command)
+        pays = "25046=Y\x01" if orders[-1].terms.paid else ""
         legs = "".join(
             _order(each.symbol, each.terms, each.cl_ord_id, each.order_qty) + _instructions(role)
             for each, role in zip(orders, roles, strict=True)
         )
-        named = f"1385={command.contingency}\x0125014={command.cl_ord_id}\x01"
+        named = f"1385={command.contingency}\x0125014={command.cl_ord_id}\x01{pays}"
         return Body("E", f"73={len(orders)}\x01{legs}{named}".encode())
 
     def encode_amend(self, command: AmendOrder, wall_ns: int) -> Body:

@@ -141,7 +141,8 @@ def _rest_order(row: dict[str, Any]) -> RestOrder:
         cl_ord_id=cut(str(row["clientOrderId"] or "")),
         side=_SIDES.get(row["side"], ""),
         ord_status=ORD_STATUS[status],
-        order_qty=decimal_field(row, "origQty"),
+        # An order that another one pays has none before that is filled.
+        order_qty=decimal_field(row, "origQty") if "origQty" in row else Decimal(0),
         price=price if price else None,
         cum_qty=decimal_field(row, "executedQty"),
         transact_ns=ms_to_ns(row.get("updateTime") or row.get("time") or 0),

@@ -24,6 +24,7 @@ PROFILE = VenueProfile(
             Feature.ORDER_LIST,
             Feature.ICEBERG,
             Feature.CASH_QUANTITY,
+            Feature.PAID_ORDER,
         }
     ),
     lacks=frozenset({Feature.STATUS_QUERY}),

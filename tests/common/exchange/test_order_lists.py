@@ -136,6 +136,57 @@ def test_a_pending_order_that_cannot_be_paid_or_would_take_ends_as_it_is_placed(
     assert then.ord_status == "C" and not engine.state.lists
 
 
+def paid_list(engine: Engine, *others: Terms, qty: str = "2") -> list[Order]:
+    pending = [each._replace(pending=True, paid=True, order_qty=D(qty)) for each in others]
+    return listed(engine, terms("first", BUY, qty, "99"), *pending)
+
+
+def free(engine: Engine) -> Decimal:
+    return engine.state.accounts.balance("desk", "BTC").free
+
+
+def test_what_the_first_order_buys_is_locked_for_what_it_pays_and_its_fee_is_of_what_else_is_free() -> None:
+    engine = ready()
+    first, then = paid_list(engine, terms("then", SELL, "2", "105"))
+    before = free(engine)
+    engine.take_from(first, D(1), at())
+    assert then.waits and (locked(engine, "BTC"), free(engine)) == (D(1), before - D("0.001"))
+    engine.take_from(first, D(1), at())
+    assert then.resting and (then.order_qty, then.leaves_qty, then.terms.paid) == (D(2), D(2), False)
+    assert (locked(engine, "BTC"), free(engine)) == (D(2), before - D("0.002"))
+
+
+def test_where_nothing_else_is_free_the_fee_is_taken_off_and_what_is_no_lot_is_given_back() -> None:
+    engine = make_engine(BTC="0")
+    at_price(engine, "100")
+    held = engine.state.accounts.balance("desk", "BTC")
+    held.free = D(0)
+    first, then = paid_list(engine, terms("then", SELL, "2", "105"))
+    engine.take_from(first, D(2), at())
+    lot = engine.state.instruments["BTCUSDT"].lot_size
+    assert then.order_qty == D("1.998") // lot * lot
+    assert held.locked == then.order_qty and held.locked + held.free == D("1.998")
+
+
+def test_what_was_paid_is_given_back_where_the_list_ends_before_it_is_used() -> None:
+    engine = ready()
+    first, *pair_of = paid_list(engine, *pair(SELL, "110", "90"))
+    before = free(engine)
+    engine.take_from(first, D(1), at())
+    engine.cancel(first, at())
+    assert [each.ord_status for each in (first, *pair_of)] == ["4"] * 3
+    assert (locked(engine, "BTC"), free(engine)) == (D(0), before + D("0.999")) and not engine.state.lists
+
+
+def test_what_was_paid_and_is_no_order_ends_the_list() -> None:
+    engine = ready()
+    first, then = paid_list(engine, terms("then", SELL, "1", "98.04"), qty="0.051")
+    held = engine.state.accounts.balance("desk", "BTC")
+    held.free = D(0)
+    engine.take_from(first, first.order_qty, at())
+    assert (first.ord_status, then.ord_status, held.locked) == ("2", "C", D(0)) and held.free > 0
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
@@ -152,7 +203,7 @@ def test_a_list_is_refused_as_a_whole(change: dict[str, Any], refusal: Refusal) 
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["pair", "then", "both", "trade", "cancel"]), st.integers(85, 115)), max_size=25
+    st.tuples(st.sampled_from(["pair", "then", "both", "paid", "trade", "cancel"]), st.integers(85, 115)), max_size=25
 )
 
 
@@ -167,6 +218,9 @@ def test_of_exclusive_orders_one_trades_and_what_is_locked_is_what_is_open(steps
             orders = [terms("first", BUY, "1", str(price)), orders[0]._replace(pending=True, exclusive=False)]
         elif what == "both":
             orders = [terms("first", BUY, "1", str(price)), *(each._replace(pending=True) for each in orders)]
+        elif what == "paid":
+            paid = [each._replace(pending=True, paid=True) for each in orders]
+            orders = [terms("first", BUY, "1", str(price)), *paid]
         list_id = engine.state.next_order_id
         wanted = [each._replace(cl_ord_id=names[each.cl_ord_id], list_id=list_id) for each in orders]
         if what == "trade":
@@ -185,7 +239,8 @@ def test_of_exclusive_orders_one_trades_and_what_is_locked_is_what_is_open(steps
             assert len(held) <= 1
         open_orders = [each for each in state.orders.values() if each.account and each.side == SELL]
         need = sum((each.leaves_qty for each in open_orders if each.holds and each.price is not None), D(0))
-        assert state.accounts.balance("desk", "BTC").locked == need
+        paid_qty = sum((each.paid_qty for each in open_orders), D(0))
+        assert state.accounts.balance("desk", "BTC").locked == need + paid_qty
         assert state.accounts.balance("desk", "BTC").free >= 0
     dumped = engine.state.dump()
     states = [State(engine.state.instruments.values()) for _ in range(2)]

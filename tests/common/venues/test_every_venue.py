@@ -720,6 +720,30 @@ def test_a_filled_order_triggers_two_of_which_one_cancels_the_other(desk: Desk) 
     assert [each.exec_type for each in reports(events)] == ["4", "4"], "a cancel of one is one of the list"
 
 
+def test_a_filled_order_pays_what_the_others_sell(desk: Desk) -> None:
+    sides = desk.sides
+    if not sides.profile.has(Feature.PAID_ORDER):
+        return
+    tick = sides.instrument.tick_size
+    sides.stranger("2", sides.qty, sides.price)
+    desk.new(price=sides.price)
+    desk.heard()
+    first = {"side": "1", "price": sides.price - tick}
+    target = {"side": "2", "price": sides.price + 10 * tick, "instructions": POST_ONLY, "paid": True}
+    stop = {"side": "2", "ord_type": "4", "price": sides.price - 12 * tick, "stop_px": sides.price - 10 * tick}
+    orders, events = listed(desk, "2", first, target, stop | {"paid": True})
+    assert [told_of(events, each) for each in orders] == [[("0", "0")], [("9", "9")], [("9", "9")]]
+    assert {told.order_qty for told in reports(events) if told.cl_ord_id != orders[0].cl_ord_id} == {None}
+    sides.stranger("2", sides.qty, sides.price - tick)
+    placed = [told for told in reports(desk.heard()) if told.exec_type == "0"]
+    assert {told.cl_ord_id for told in placed} == {each.cl_ord_id for each in orders[1:]}
+    qty = {told.order_qty for told in placed}.pop()
+    assert qty is not None and 0 < qty <= sides.qty and not qty % sides.instrument.lot_size
+    order_id = next(told.order_id for told in placed if told.cl_ord_id == orders[1].cl_ord_id)
+    _, events = desk.cancel(orders[1], order_id)
+    assert [each.exec_type for each in reports(events)] == ["4", "4"]
+
+
 def test_a_list_that_is_refused_is_so_as_a_whole(desk: Desk) -> None:
     sides = desk.sides
     if not sides.profile.has(Feature.ORDER_LIST):
@@ -793,6 +817,11 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
         command = structs.replace(one, contingency="2", further=(ListedOrder(one.terms, one.attempt, "5-9"),))
         if profile.has(Feature.POST_ONLY):
             assert missing_feature(profile, command) is (feature if lacks else None)
+    elif feature is Feature.PAID_ORDER:
+        one = samples.new(side="2", paid=True)
+        further = (ListedOrder(one.terms, one.attempt, "5-9"),)
+        missing = missing_feature(profile, structs.replace(samples.new(), contingency="2", further=further))
+        assert missing is (Feature.ORDER_LIST if not profile.has(Feature.ORDER_LIST) else feature if lacks else None)
     elif feature is Feature.AMEND_STOP:
         stop = samples.amend(ord_type="4", price=above, stop_px=above)
         if profile.has(Feature.AMEND) and profile.has(Feature.STOP_LIMIT_ORDER):

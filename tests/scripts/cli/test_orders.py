@@ -12,9 +12,10 @@ from common.decimals import rounded, short
 from common.exit_status import ExitStatus
 from common.messages import STRATEGY_NAME, CommandOutcome, OrderEvent, OrderStatus, Terms
 from common.strategy.client import terms_in_words
+from common.strategy.terms import paid_orders
 from scripts.cli.errors import CommandError
 from scripts.cli.main import run
-from scripts.cli.orders import _expire_ns, _usage, order_name, own_name
+from scripts.cli.orders import _expire_ns, _list_terms, _usage, order_name, own_name
 from scripts.cli.tables import table
 
 
@@ -73,6 +74,27 @@ def test_a_list_is_read_before_anybody_is_asked(
     monkeypatch.setenv("FIXRING_VAR", str(short_folder))
     monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
     assert run(["orders", "new-list", "binance", "BTCUSDT", "oco", "sell 1 price=11 post-only", second]) == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "second", "status"),
+    [
+        ("opo", "sell all price=11", ExitStatus.NOT_RUNNING), ("opo", "sell 1 price=11", ExitStatus.USAGE),
+        ("oto", "sell all price=11", ExitStatus.USAGE), ("opo", "sell", ExitStatus.USAGE),
+    ],
+)  # fmt: skip
+def test_what_another_order_pays_is_all_of_it(
+    kind: str, second: str, status: ExitStatus, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIXRING_VAR", str(short_folder))
+    monkeypatch.setattr("scripts.cli.orders.CONNECT_S", 0.05)
+    assert run(["orders", "new-list", "binance", "BTCUSDT", kind, "buy 1 price=9", second]) == status
+
+
+def test_all_is_the_first_one_s_quantity_at_most() -> None:
+    typed = ["buy 1.50 price=9", "sell all price=11 post-only", "sell all stop=8"]
+    first, *others = paid_orders(_list_terms("opo", typed))
+    assert not first.paid and [(each.order_qty, each.paid) for each in others] == [(Decimal("1.50"), True)] * 2
 
 
 class Told:

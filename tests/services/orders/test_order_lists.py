@@ -6,6 +6,7 @@ from msgspec import structs
 from common.messages import (
     HIGHEST_NUMBER,
     ONE_CANCELS_OTHER,
+    ONE_TRIGGERS_OTHER,
     POST_ONLY,
     AmendRequest,
     CancelAllRequest,
@@ -210,3 +211,41 @@ def test_the_states_of_a_list_are_in_a_snapshot(ring: Ring) -> None:
     ring.load_snapshot()
     assert {order.list_number for order in ring.core.books.orders.values()} == {1}
     assert ring.core.books.orders["s", 2].status is OrderStatus.PENDING_NEW
+
+
+def test_what_an_order_is_paid_is_told_by_the_venue_and_never_more_than_was_bought(ring: Ring) -> None:
+    first, sale = Terms("1", "2", D(1), D(99)), Terms("2", "2", D(1), D(110), paid=True)
+    ring.request(structs.replace(LIST, terms=first, contingency=ONE_TRIGGERS_OTHER, further=(sale,)))
+    command: NewOrder = ring.last(NewOrder)
+    ring.sent(command)
+    one, other = command.orders
+    order = ring.core.books.orders["s", 2]
+    ring.report(one, "0", "0")
+    ring.report(other, "9", "9", order_qty=None)
+    assert order.order_qty == D(1), "at most"
+    ring.report(one, "F", "2", qty="1", px="99", key="a")
+    ring.report(other, "0", "0", order_qty=D("0.999"))
+    assert (order.order_qty, order.leg.doubted_qty, order.in_doubt) == (D("0.999"), D(0), False)
+    ring.report(other, "F", "2", qty="0.999", px="110", key="b")
+    assert states(ring) == {1: "FILLED", 2: "FILLED"}
+    before = ring.core.books.digest()
+    ring.start()
+    ring.go_live()
+    assert ring.core.books.digest() == before
+
+
+def test_more_than_the_first_one_can_have_paid_is_not_believed(ring: Ring) -> None:
+    first, sale = Terms("1", "2", D(1), D(99)), Terms("2", "2", D(1), D(110), paid=True)
+    ring.request(structs.replace(LIST, terms=first, contingency=ONE_TRIGGERS_OTHER, further=(sale,)))
+    command: NewOrder = ring.last(NewOrder)
+    ring.sent(command)
+    other = command.orders[1]
+    ring.report(other, "0", "0", order_qty=D(2))
+    order = ring.core.books.orders["s", 2]
+    assert (order.order_qty, order.leg.doubted_qty) == (D(1), D(2)) and order.in_doubt
+
+
+def test_another_order_is_not_believed_to_be_smaller(ring: Ring) -> None:
+    one, _ = sent(ring)
+    ring.report(one, "0", "0", order_qty=D("0.5"))
+    assert ring.core.books.orders["s", 1].leg.doubted_qty == D("0.5")

@@ -93,3 +93,31 @@ def test_what_is_a_pair_passes(orders: list[Terms]) -> None:
     for contingency, listed in (("1", orders), ("2", [FIRST, *orders]), ("2", [FIRST, orders[0]])):
         rig.command(a_list(rig, contingency, *listed))  # type: ignore[arg-type]
     assert len(rig.sent) == 3 and not rig.refused
+
+
+def paid(terms: Terms, **changes: object) -> Terms:
+    return structs.replace(terms, paid=True, **changes)
+
+
+def test_what_the_first_one_pays_counts_as_if_no_fee_was_taken() -> None:
+    rig = Rig()
+    rig.command(a_list(rig, "2", FIRST, paid(LIMIT), paid(STOP)))
+    assert rig.sent and rig.worst() == (D(1), D(2), D(0))
+
+
+@pytest.mark.parametrize(
+    ("contingency", "orders"),
+    [
+        ("", [paid(LIMIT)]),
+        ("1", [paid(LIMIT), paid(STOP)]),
+        ("2", [FIRST, paid(LIMIT), STOP]),
+        ("2", [paid(FIRST), paid(LIMIT)]),
+        ("2", [FIRST, paid(LIMIT, order_qty=D(2))]),
+        ("2", [FIRST, paid(FIRST, price=D("98.00"))]),
+        ("2", [structs.replace(LIMIT, instructions=""), paid(FIRST)]),
+    ],
+)
+def test_what_no_first_order_can_pay_is_refused(contingency: Contingency, orders: list[Terms]) -> None:
+    rig = Rig()
+    rig.command(a_list(rig, contingency, *orders))
+    assert not rig.sent and rig.refused[-1].reason is Reason.UNSUPPORTED and "paid" in rig.refused[-1].text

@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 
 from common.config import StrategyConfig
 from common.instant import NS_PER_S
@@ -70,6 +71,31 @@ def test_a_filled_order_places_the_pair_that_waits_for_it(trial: Trial) -> None:
     trial.processes["exchange@binance"].agenda.put(lambda now: venue.engine.take_from(resting, QTY, now))
     trial.until("the pair", lambda: states(trial, 2, 3) == [OrderStatus.NEW, OrderStatus.NEW])
     assert states(trial, 1) == [OrderStatus.FILLED] and sorted(trial.strategy.orders) == [2, 3]
+
+
+def test_what_a_filled_order_pays_is_sold_though_processes_die_meanwhile(trial: Trial) -> None:
+    first = terms_of("1", QTY, at(trial, -1))
+    # What is asked for is not looked at: the venue counts it.
+    pending = [structs.replace(each, order_qty=2 * QTY) for each in target_and_stop(trial)]
+    trial.act(lambda strategy: strategy.one_pays_other(*PLACE, first, *pending))
+    trial.until("three orders", lambda: len(trial.strategy.orders) == 3 and all(o.order_id for o in told(trial)))
+    assert states(trial, 1, 2, 3) == [OrderStatus.NEW, OrderStatus.SUSPENDED, OrderStatus.SUSPENDED]
+    assert {order.order_qty for order in told(trial)} == {QTY}
+    venue = trial.processes["exchange@binance"].core.venue  # type: ignore[union-attr]
+    account = next(iter(venue.settings.accounts))
+    balance = venue.state.accounts.balance(account, "BTC")
+    balance.free = D(0)
+    resting = venue.state.find(account, trial.strategy.orders[1].cl_ord_id)
+    trial.kill("orders")
+    trial.processes["exchange@binance"].agenda.put(lambda now: venue.engine.take_from(resting, QTY, now))
+    trial.until("the return", lambda: trial.processes["orders"].alive and trial.strategy.is_live)
+    trial.until("the pair", lambda: states(trial, 2, 3) == [OrderStatus.NEW, OrderStatus.NEW])
+    counted = balance.locked
+    assert 0 < counted < QTY, "the fee is taken off"
+    trial.until("their quantities", lambda: {order.order_qty for order in told(trial)} == {counted})
+    trial.act(lambda strategy: strategy.cancel(2))
+    trial.until("the end of both", lambda: not trial.strategy.orders)
+    assert trial.errors == []
 
 
 def told(trial: Trial) -> list[OrderEvent]:

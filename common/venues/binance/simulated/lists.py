@@ -1,7 +1,8 @@
 """Order lists as the simulated Binance takes them: NewOrderList(E) read, and ListStatus(N) written.
 
 Source: binance-spot-api-docs, fix-api.md, NewOrderList(E) and ListStatus(N). Which order cancels or releases which is
-told by instructions; none but those of OCO, OTO and OTOCO are taken.
+told by instructions; none but those of OCO, OTO and OTOCO are taken. With OPO(25046) the pending orders have no
+OrderQty(38): the first one, which buys, pays what they sell (faqs/opo.md).
 """
 
 from collections.abc import Sequence
@@ -53,6 +54,19 @@ def legs_of(f: Fields, pairs: list[list[bytes]]) -> list[ListedLeg]:
     if wire.text(f, 73) != str(len(legs)) or len(legs) not in LEGS[kind]:
         raise Rejection(wire.GROUP_COUNT, "Incorrect NumInGroup count for repeating group.", 16, 73)
     return [_leg(leg) for leg in legs]
+
+
+def paid(legs: Sequence[ListedLeg]) -> list[ListedLeg]:
+    """The orders of a list with OPO(25046), the pending ones with the first one's quantity for their own. Raises
+    Rejection."""
+    first, *pending = legs
+    for leg in pending:
+        if b"38" in leg.fields:
+            raise Rejection(wire.NOT_REQUIRED, "Parameter '38' sent when not required.", 2, 38)
+        if (first.fields.get(b"54"), leg.fields.get(b"54")) != (b"1", b"2"):
+            raise _no_list("The first order of the list buys what the pending orders sell.")
+    qty = first.fields.get(b"38", b"")
+    return [first, *(leg._replace(fields={**leg.fields, b"38": qty}) for leg in pending)]
 
 
 def _leg(pairs: list[list[bytes]]) -> ListedLeg:

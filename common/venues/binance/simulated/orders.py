@@ -227,12 +227,18 @@ class BinanceOrders(BinanceGateway):
     def _new_list(self, task: Task, f: Fields, pairs: list[list[bytes]], now: Instant) -> None:
         """Place an order list, or refuse it as a whole with a ListStatus(N)."""
         name, kind = wire.client_id(f, 25014), wire.text(f, 1385)
-        legs = lists.legs_of(f, pairs)
+        legs, pays = lists.legs_of(f, pairs), wire.optional(f, 25046) == "Y"
+        if pays and kind != lists.ONE_TRIGGERS:
+            raise Rejection(wire.BAD_COMBINATION, "OPO(25046) is of a list with a first order.", 5, 25046)
+        legs = lists.paid(legs) if pays else legs
         list_id = self._venue.state.next_order_id
         alone = [self._terms(task, leg.fields) for leg in legs]
         if len({terms.symbol for terms in alone}) > 1:
             raise Rejection(wire.BAD_COMBINATION, "The orders of a list are of one symbol.", 5, 55)
-        orders = lists.with_roles(kind, legs, alone, list_id, name)
+        orders = [
+            terms._replace(paid=pays and terms.pending)
+            for terms in lists.with_roles(kind, legs, alone, list_id, name)
+        ]
         refusal = self._why_no_list(orders, name, now)
         if refusal is not None:
             ids = [(terms, 0) for terms in orders]
@@ -579,6 +585,9 @@ def _report(
     listed = f"66={terms.list_id}\x01" if terms.list_id else ""
     trigger = _peg_fields(terms) if terms.is_pegged else _trigger_fields(terms)
     stamp, working = utc_timestamp(stamp_ns, 6).decode(), ""
+    # What an order that is paid sells nobody knows before its list's first one is filled.
+    qty = "" if terms.paid else f"38={fixed(terms.order_qty)}\x01"
+    leaves = "" if terms.paid else f"151={fixed(order.leaves_qty)}\x01"
     ord_status = order.ord_status
     if exec_type == "0" and order.waits:
         ord_status, working = PENDING_NEW, "1057=Y\x01636=N\x01"
@@ -588,9 +597,9 @@ def _report(
         working = "1057=Y\x01636=N\x01" if order.sleeps else f"1057=Y\x01636=Y\x0125023={stamp}\x01"
     return (
         f"17={exec_id}\x01{names or f'11={terms.cl_ord_id}{chr(1)}'}37={order.order_id}\x01"
-        f"38={fixed(terms.order_qty)}\x0140={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{trigger}{time_in_force}"
+        f"{qty}40={terms.ord_type}\x0154={terms.side}\x0155={terms.symbol}\x01{how}{price}{trigger}{time_in_force}"
         f"60={stamp}\x0125018={utc_timestamp(order.stamp_ns, 6).decode()}\x01{shown}"
-        f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01151={fixed(order.leaves_qty)}\x01"
+        f"25001={terms.self_trade}\x01150={exec_type}\x0114={fixed(order.cum_qty)}\x01{leaves}"
         f"25017={fixed(order.cum_quote)}\x01{working}32={'0.00000000' if last_qty is None else fixed(last_qty)}\x01"
         f"39={ord_status}\x01{listed}{extra}"
     ).encode()

@@ -239,13 +239,15 @@ class BinanceRest:
 def order_json(o: ClosedOrder) -> dict[str, object]:
     """An order as REST shows it."""
     t = o.terms
+    # What an order that is paid sells nobody knows yet.
+    qty = {} if t.paid else {"origQty": fixed(t.order_qty)}
     return {
         "symbol": t.symbol,
         "orderId": o.order_id,
         "orderListId": t.list_id or -1,
         "clientOrderId": t.cl_ord_id,
         "price": fixed(Decimal(0) if t.is_pegged else t.price or Decimal(0)),
-        "origQty": fixed(t.order_qty),
+        **qty,
         "executedQty": fixed(o.cum_qty),
         "cummulativeQuoteQty": fixed(o.cum_quote),
         "status": _STATUS[o.ord_status],

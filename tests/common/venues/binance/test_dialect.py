@@ -312,6 +312,14 @@ def test_what_is_pending_is_released_by_the_first_order() -> None:
     )
 
 
+def test_a_list_whose_first_order_pays_says_so_and_the_others_have_no_quantity() -> None:
+    first = new()
+    paid = [structs.replace(each, terms=structs.replace(each.terms, paid=True)) for each in (STOP, LIMIT)]
+    told, unpaid = a_list("2", first, *paid), a_list("2", first, STOP, LIMIT)
+    assert told.endswith("25046=Y|") and told.count("|38=") == 1 and unpaid.count("|38=") == 3
+    assert told.removesuffix("25046=Y|").replace("|38=0.50000", "") == unpaid.replace("|38=0.50000", "")
+
+
 def test_a_list_is_refused_by_its_status_and_otherwise_told_by_its_orders() -> None:
     legs = "73=2|11=5-1|55=BTCUSDT|25016=-2010|58=No.|11=5-2|55=BTCUSDT|25016=-2010|58=No.|"
     line = f"35=N|55=BTCUSDT|25014=5-1|1385=1|429=2|431={{}}|25016={{}}|58=No.|60=20260101-00:00:00|{legs}"

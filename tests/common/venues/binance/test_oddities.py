@@ -338,6 +338,38 @@ def test_20_one_end_or_cancel_is_told_for_every_order_and_a_refusal_for_the_list
     }
 
 
+def test_22_an_order_that_another_one_pays_has_no_quantity_until_it_is_placed(desk: Desk) -> None:
+    traded(desk)
+    sides = desk.sides
+    first = samples.new(symbol=sides.symbol, order_qty=sides.qty, price=sides.price - sides.instrument.tick_size)
+    unpaid = exit_list(desk, "2", first)
+    further = tuple(structs.replace(each, terms=structs.replace(each.terms, paid=True)) for each in unpaid.further)
+    command = structs.replace(unpaid, further=further)
+    body = sides.dialect.encode_list(command, 0)
+    assert without(body.fields, b"25046") == body.fields.replace(b"25046=Y\x01", b"") != body.fields
+    with_quantities = Body("E", sides.dialect.encode_list(unpaid, 0).fields + b"25046=Y\x01")
+    assert answer(desk, with_quantities)[b"25016"] == b"-1106"
+    before = len(raws(desk))
+    desk.say(body)
+    target = command.orders[1].cl_ord_id
+    (pending,) = [raw for raw in raws(desk)[before:] if split(raw)[b"11"] == target.encode()]
+    assert naive(pending).order_qty is None and b"151" not in split(pending)
+    sides.stranger("2", sides.qty, first.price or D(0))
+    placed = [e for e in desk.heard() if isinstance(e, ExecutionReport) and e.cl_ord_id == target]
+    assert [(e.exec_type, e.order_qty, e.leaves_qty) for e in placed] == [("0", sides.qty, sides.qty)]
+
+
+@pytest.mark.parametrize(("first", "kind"), [("2", "2"), ("1", "1")])
+def test_22_only_a_purchase_pays_and_only_in_a_list_that_has_a_first_order(desk: Desk, first: str, kind: str) -> None:
+    traded(desk)
+    sides = desk.sides
+    buys = samples.new(symbol=sides.symbol, order_qty=sides.qty, price=sides.price, side=first)
+    command = exit_list(desk, kind, buys) if kind == "2" else exit_list(desk)
+    further = tuple(structs.replace(each, terms=structs.replace(each.terms, paid=True)) for each in command.further)
+    refused = answer(desk, sides.dialect.encode_list(structs.replace(command, further=further), 0))
+    assert refused[b"35"] == b"3" and not sides.world.ask("orders")["orders"]
+
+
 def test_13_a_stop_order_has_a_trigger_in_place_of_a_price(desk: Desk) -> None:
     stop_px = desk.sides.price * 2
     order = samples.new(
