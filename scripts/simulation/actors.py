@@ -394,9 +394,11 @@ def _desk(world: Stage) -> Actor:
     return Actor(DESK, (Binding("entry", "dealer", "entry", _entry_answer),), build)
 
 
-def _features(dialect: str) -> frozenset[Feature]:
+def _features(dialect: str, version: int) -> frozenset[Feature]:
+    """What traders know that the venue has, in plans of that version."""
     profile = find_profile(dialect)
-    return frozenset(feature for feature in Feature if profile.has(feature))
+    since = {Feature.PAID_ORDER: 10}
+    return frozenset(each for each in Feature if profile.has(each) and since.get(each, 0) <= version)
 
 
 def _trader(world: Stage, name: str) -> Actor:
@@ -407,7 +409,7 @@ def _trader(world: Stage, name: str) -> Actor:
     markets = [
         Market(venue, symbol, config.simulated.prices[symbol], instrument.tick_size, instrument.lot_size,
                world.config.stack.risk.symbols[symbol].position_limit / share, not instrument.contract.is_spot,
-               _features(config.dialect))
+               _features(config.dialect, plan.version))
         for venue, config in world.config.venues.items()
         if config.simulated is not None
         for symbol, instrument in config.instruments.items()

@@ -35,6 +35,9 @@ DISTANCES: Final = (10, 10, 15, 30, 5)
 """Of a trailing stop, in basis points: the last one is too short for a venue."""
 
 BAD_SHARE: Final = 0.05
+PAID_SHARE: Final = 0.5
+"""Of the lists that open with a purchase: so many pay for the sales behind it."""
+
 LACKED_SHARE: Final = 0.02
 """So often a venue is asked for what it lacks."""
 
@@ -67,6 +70,8 @@ def draw_list(random: Random, market: Market, side: Side, qty: Decimal) -> NewOr
         contingency, pending = ONE_TRIGGERS_OTHER, _pair(random, market, side, qty)
         first = Terms(SIDES[side], "2", qty, _price(random, market, 1 if side == "1" else -1, least=-3))
         orders = [first, *pending[: random.choice((1, 2, 2))]]
+        if Feature.PAID_ORDER in market.features and side == "2" and random.random() < PAID_SHARE:
+            orders[1:] = [replace(each, paid=True) for each in orders[1:]]
     if random.random() < BAD_SHARE:
         orders[-1] = replace(orders[-1], side=SIDES[side])
     first, *further = orders

@@ -224,13 +224,14 @@ SINCE_THIRD: dict[str, FaultKind] = {
 SENTENCES = FORMER_SENTENCES | {name: kind.sentence for name, kind in SINCE_THIRD.items()}
 """Every kind of fault, with what it does."""
 
-VERSION = 9
+VERSION = 10
 """How plans are drawn now. Former versions are kept, so that a seed that failed under one still means what it meant.
 Since the fourth the traders send stop orders too; the fifth has a kind of fault more; since the sixth they send iceberg
 orders, market orders for an amount of the quote asset, and orders that are good till a date; the seventh draws which
 venues there are, where the others have FORMER_VENUES, and has reduce-only orders for contracts. The eighth has a kind
 of fault more, and strategies that are watched over. In the ninth strategies send order lists and take-profit, trailing
-and pegged orders to the venues that have them, and it has a kind of fault more, which triggers these.
+and pegged orders to the venues that have them, and it has a kind of fault more, which triggers these. In the tenth the
+first order of a list may pay what the others sell.
 """
 
 APART_VERSION = 8

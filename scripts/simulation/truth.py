@@ -12,6 +12,7 @@ from common.exchange.changes import (
     Deposited,
     Listed,
     Placed,
+    Released,
     Traded,
     decode_changes,
 )
@@ -181,6 +182,11 @@ class Truth:
                 order = self.orders.get(change.order_id)
                 if order is not None:
                     self._amended(order, change)
+            case Released():
+                order = self.orders.get(change.order_id)
+                if order is not None and change.order_qty is not None:
+                    self._count(order, change.order_qty - order.order_qty)
+                    order.order_qty = change.order_qty
             case Corrected():
                 if change.account == self._account:
                     self._corrected(change)

@@ -56,3 +56,15 @@ def test_lists_go_where_there_are_lists_and_nearly_all_of_them_are_such() -> Non
         assert len(refused) == COUNT and 0 < len([each for each in refused if each]) < COUNT / 4
         assert {(each.contingency, len(each.further)) for each in drawn if each} == {("1", 1), ("2", 1), ("2", 2)}
     assert {name for name in VENUES if Feature.ORDER_LIST in _market(name).features} == set(WITH_LISTS)
+
+
+def test_half_of_the_lists_that_open_with_a_purchase_pay_for_the_sales_where_the_venue_has_that() -> None:
+    for venue in WITH_LISTS:
+        market, random = _market(venue), Random(venue)
+        knows = market.features - {Feature.PAID_ORDER}
+        for features, side, share in ((market.features, "2", 0.5), (market.features, "1", 0.0), (knows, "2", 0.0)):
+            drawn = [draw_list(random, market._replace(features=features), side, Decimal(1)) for _ in range(COUNT)]
+            opening = [each for each in drawn if each is not None and each.contingency == "2"]
+            paid = [each for each in opening if each.further[0].paid]
+            assert abs(len(paid) / len(opening) - share) < 0.1
+            assert not [each for each in drawn if each is not None and each.terms.paid]
