@@ -9,6 +9,10 @@ from pathlib import Path
 
 from common.instant import Instant
 
+GC_THRESHOLDS = (100_000, 20, 50)
+"""Messages are Structs outside the collector's reach, and cores and folds hold few cycles: the default of 700 only adds
+pauses."""
+
 LOCK_TRIES = 5
 LOCK_RETRY_S = 0.01
 
@@ -47,10 +51,11 @@ def show_name(actor: str) -> None:
 
 
 def begin_collecting() -> None:
-    """Collect garbage from here on: what is there by now stays, and is never looked at again.
+    """Collect garbage from here on, seldom: what is there by now stays, and is never looked at again.
 
     Until then a process of the stack collects nothing (`services/__init__.py`).
     """
+    gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()
     gc.enable()
 

@@ -9,7 +9,6 @@ Exit status: what the core's `Exit` says; 1 when another process holds the actor
 not let the log be read; 7 when what the log holds cannot be gone on from.
 """
 
-import gc
 import os
 import queue
 import signal
@@ -79,8 +78,6 @@ QUEUE_MESSAGES = 10_000
 
 PUSH_QUEUE_MESSAGES = 1_000
 LONGEST_POLL_MS = 1_000
-GC_THRESHOLDS = (100_000, 20, 50)
-"""Messages are Structs outside the collector's reach and cores hold few cycles: the default of 700 only adds pauses."""
 
 KEPT_GARBAGE = 8
 GARBAGE_BYTES = 256
@@ -330,7 +327,6 @@ class Shell:
             self._now = read_clocks()
             self.core.started(self._now)
             self._settle()
-            gc.set_threshold(*GC_THRESHOLDS)
             begin_collecting()
             while self._exit is None:
                 self._turn()

@@ -716,8 +716,9 @@ class Books:
 
     def cancel_alls_at(self, stamp_ns: int) -> list[CancelAll]:
         """The commands to cancel many that may still meet what was under way when they came; the others are dropped."""
-        if self.cancel_alls:
-            self.cancel_alls = [(at_ns, a) for at_ns, a in self.cancel_alls if stamp_ns <= at_ns + MAX_TIME_TO_LIVE_NS]
+        if not self.cancel_alls:
+            return []
+        self.cancel_alls = [(at_ns, a) for at_ns, a in self.cancel_alls if stamp_ns <= at_ns + MAX_TIME_TO_LIVE_NS]
         return [wished for _, wished in self.cancel_alls]
 
     # ---- the digest ----

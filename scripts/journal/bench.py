@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from common.actor.order_books import Folded as OrdersFolded
-from common.actor.shell import GC_THRESHOLDS
+from common.actor.process import GC_THRESHOLDS
 from common.actor.snapshots import Foldable
 from common.config import Config
 from common.journal import Entry, Log, OsFiles, Reader, Record, verify
