@@ -93,6 +93,8 @@ class Feature(StrEnum):
     """The report of a fill tells what it cost."""
     LIQUIDITY = "liquidity"
     """The report of a fill tells whether the order made or took."""
+    TRIGGER_REPORT = "trigger_report"
+    """A report says that the price was reached that a stop order waited for; else its first fill shows it."""
     ANNOUNCEMENT = "announcement"
     """The venue says so before it ends a connection."""
     LIMIT_QUERY = "limit_query"

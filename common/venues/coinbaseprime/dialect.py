@@ -41,16 +41,16 @@ _EVENT = b"0"  # ExecTransType(20)
 _FILLS = "12"  # ExecType(150)
 _UNKNOWN_ORDER = b"5"  # OrdRejReason(103)
 _STATE = "I"
-_STRATEGIES = {"1": "M", "2": "L"}
-"""TargetStrategy(847) by OrdType(40)."""
+_STRATEGIES = {"1": ("1", "M"), "2": ("2", "L"), "4": ("2", "SL")}
+"""OrdType(40) as it is sent, and TargetStrategy(847), by the order's own type."""
 
 
 @lru_cache(maxsize=1024)
 def _terms(symbol: str, side: str, ord_type: str, time_in_force: str, post_only: bool) -> str:
     """The part of an order that few orders differ in."""
     exec_inst = "18=A\x01" if post_only else ""
-    strategy = f"847={_STRATEGIES[ord_type]}\x01"
-    return f"{exec_inst}40={ord_type}\x0154={side}\x0155={symbol}\x0159={time_in_force}\x01{strategy}"
+    told_type, strategy = _STRATEGIES[ord_type]
+    return f"{exec_inst}40={told_type}\x0154={side}\x0155={symbol}\x0159={time_in_force}\x01847={strategy}\x01"
 
 
 def logon_signature(credentials: HmacPassphrase, target_comp_id: str, msg_seq_num: int, sending_time: bytes) -> bytes:
@@ -111,9 +111,10 @@ class CoinbasePrime(StandardDialect):
         """NewOrderSingle(D)."""
         c = command
         price = "" if c.price is None else f"44={plain(c.price)}\x01"
+        stop = "" if c.terms.stop_px is None else f"99={plain(c.terms.stop_px)}\x01"
         expires = f"126={utc_timestamp(c.terms.expire_ns).decode()}\x01" if c.terms.expire_ns else ""
         terms = _terms(c.symbol, c.side, c.ord_type, c.terms.time_in_force, c.terms.is_post_only)
-        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{price}{terms}{expires}".encode())
+        return Body("D", f"11={c.cl_ord_id}\x0138={plain(c.order_qty)}\x01{price}{terms}{stop}{expires}".encode())
 
     def encode_cancel(self, command: CancelOrder, wall_ns: int) -> Body:
         """OrderCancelRequest(F), with OrderQty(38) as the order was accepted."""

@@ -14,13 +14,14 @@ PROFILE = VenueProfile(
     fields="common.venues.coinbaseprime.fields:ADDITIONS",
     credentials=(CredentialKind.HMAC_PASSPHRASE,),
     market_data_key=MarketDataKey.OWN,
-    further=frozenset({Feature.GOOD_TILL_DATE}),
+    further=frozenset({Feature.GOOD_TILL_DATE, Feature.STOP_LIMIT_ORDER}),
     lacks=frozenset(
         {
             Feature.AMEND,
             Feature.LIQUIDITY,
             Feature.MASS_CANCEL,
             Feature.MASS_CANCEL_REPORT,
+            Feature.TRIGGER_REPORT,
             Feature.ANNOUNCEMENT,
             Feature.LIMIT_QUERY,
             Feature.UNKNOWN_OUTCOME,
@@ -29,5 +30,6 @@ PROFILE = VenueProfile(
     window_ns=MAX_TIME_TO_LIVE_NS + PROCESSING_LIMIT_NS,
     key_tags=frozenset({553, 9407}),
     fix_version="FIX42",
+    stops_by_market=True,
     confidence=Confidence.ASSUMED,
 )

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from common.instant import Instant
@@ -86,7 +87,9 @@ class Served:
         for wire in self._world.raw_clients.values():
             data, wire.wire = wire.wire, b""
             if data:
-                wire.connection.sendall(data)
+                # A test that is over has closed it while another connection's request is answered.
+                with suppress(OSError):
+                    wire.connection.sendall(data)
 
 
 def _received(connection: socket.socket) -> bytes:

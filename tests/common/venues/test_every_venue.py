@@ -50,6 +50,9 @@ from tests.common.venues.served import Served
 
 TEMPLATE = "_template"
 TRAILS: dict[str, object] = {"ord_type": "3", "price": None, "peg_price_type": "8"}
+TOLD_UNASKED = (
+    Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.LIQUIDITY, Feature.TRIGGER_REPORT,
+)  # fmt: skip
 PENDING = ("6", "A", "E")
 """ExecType(150) of an acknowledgement: pending cancel, pending new, pending replace."""
 
@@ -572,7 +575,8 @@ def test_a_stop_order_sleeps_until_a_trade_is_at_its_price(desk: Desk, limit: bo
     assert [told.exec_type for told in reports(events)] == [accepted_by(sides)]
     assert reports(events)[0].order_qty == sides.qty
     sides.stranger("2", sides.qty, stop_px + tick)
-    for at, words in ((stop_px - tick, []), (stop_px, ["L", "F"])):
+    woken = ["L", "F"] if sides.profile.has(Feature.TRIGGER_REPORT) else ["F"]
+    for at, words in ((stop_px - tick, []), (stop_px, woken)):
         desk.new(side="2", price=at)
         sides.stranger("1", sides.qty, at)
         sides.world.pump()
@@ -828,7 +832,7 @@ def test_what_the_venue_lacks_is_refused_and_what_it_has_is_not(desk: Desk, feat
             assert missing_feature(profile, stop) is (feature if lacks else None)
     elif feature is Feature.MASS_CANCEL:
         assert (dialect.encode_mass_cancel(sides.next_name(), sides.symbol, wall_ns) is None) is lacks
-    elif feature in (Feature.MASS_CANCEL_REPORT, Feature.ANNOUNCEMENT, Feature.FILL_FEES, Feature.LIQUIDITY):
+    elif feature in TOLD_UNASKED:
         return  # What nobody asks for is not refused: the tests of what is told see to it.
     elif feature is Feature.LIMIT_QUERY:
         assert (dialect.encode_limit_query("q-1") is None) is lacks

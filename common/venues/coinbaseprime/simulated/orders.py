@@ -7,6 +7,7 @@ else an order is found by its ClOrdID(11), for who does not know its id yet.
 
 from collections.abc import Mapping
 
+from common.exchange.changes import Change, Triggered
 from common.exchange.fix_gateway import Client, Handler
 from common.exchange.fix_orders import Named, ResendingFixOrders
 from common.exchange.history import ClosedOrder
@@ -17,6 +18,7 @@ from common.exchange.order import (
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    STOP_LIMIT,
     Asked,
     Order,
     Terms,
@@ -29,7 +31,8 @@ from common.venues.coinbaseprime.simulated.wire import order_number
 POST_ONLY = "A"
 PENDING_CANCEL = "6"
 OF_LIMIT = (GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL, GOOD_TILL_DATE)
-STRATEGIES = {"L": (LIMIT, OF_LIMIT), "M": (MARKET, (IMMEDIATE_OR_CANCEL,))}
+OF_STOP = (GOOD_TILL_CANCEL, GOOD_TILL_DATE)
+STRATEGIES = {"L": (LIMIT, OF_LIMIT), "M": (MARKET, (IMMEDIATE_OR_CANCEL,)), "SL": (LIMIT, OF_STOP)}
 """What goes with a TargetStrategy(847): its OrdType(40), and the values of TimeInForce(59)."""
 
 
@@ -52,16 +55,25 @@ class PrimeOrders(PrimeDoor, ResendingFixOrders):
 
     def _terms(self, client: Client, request: Request) -> Terms:
         """The strategy says what else there has to be."""
-        wanted_type, times = STRATEGIES[_one_of(request, 847, tuple(STRATEGIES))]
+        strategy = _one_of(request, 847, tuple(STRATEGIES))
+        wanted_type, times = STRATEGIES[strategy]
         ord_type, time_in_force = _one_of(request, 40, (wanted_type,)), _one_of(request, 59, times)
         exec_inst = request.optional(18)
         if exec_inst and (exec_inst != POST_ONLY or time_in_force not in (GOOD_TILL_CANCEL, GOOD_TILL_DATE)):
             raise BadField(OUT_OF_RANGE, 18, "Value is incorrect (out of range) for this tag")
+        sleeps = strategy == "SL"
         return Terms(
-            client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54), ord_type,
-            request.decimal(38), request.decimal(44) if ord_type == LIMIT else None, time_in_force,
-            exec_inst == POST_ONLY, expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
+            client.party.account, client.party.comp_id, request.text(11), request.text(55), request.text(54),
+            STOP_LIMIT if sleeps else ord_type, request.decimal(38),
+            request.decimal(44) if ord_type == LIMIT else None, time_in_force, exec_inst == POST_ONLY,
+            stop_px=request.decimal(99) if sleeps else None,
+            expire_ns=request.time_ns(126) if time_in_force == GOOD_TILL_DATE else 0,
         )  # fmt: skip
+
+    def report(self, change: Change, order: Order, now: Instant, asked: Asked | None) -> None:
+        """That a stop order was triggered is told by no report."""
+        if not isinstance(change, Triggered):
+            super().report(change, order, now, asked)
 
     def _cancel(self, client: Client, request: Request, now: Instant) -> None:
         """OrderQty(38) is wanted, as the order was accepted."""

@@ -56,6 +56,10 @@ def test_requests() -> None:
     assert text(OURS.encode_new(market, 0)) == "35=D|11=5-1|38=0.50000|40=1|54=1|55=BTC-USD|59=3|847=M|"
     dated = samples.new(symbol="BTC-USD", time_in_force="6", expire_ns=samples.WALL_NS)
     assert text(OURS.encode_new(dated, 0)).endswith("59=6|847=L|126=20260101-00:00:00.000|")
+    stop = samples.new(symbol="BTC-USD", ord_type="4", stop_px=Decimal("64999.50"))
+    assert text(OURS.encode_new(stop, 0)) == (
+        "35=D|11=5-1|38=0.50000|44=65000.10|40=2|54=1|55=BTC-USD|59=1|847=SL|99=64999.50|"
+    )
     assert text(OURS.encode_cancel(CANCEL, 0)) == "35=F|11=5-3|37=77|38=0.5|41=5-1|54=1|55=BTCUSDT|"
     assert text(OURS.encode_query(QUERY)) == "35=H|11=5-1|37=77|54=1|55=BTCUSDT|"
     assert text(OURS.encode_query(replace(QUERY, order_id=""))) == "35=H|11=5-1|54=1|55=BTCUSDT|"

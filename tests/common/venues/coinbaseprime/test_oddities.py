@@ -13,8 +13,10 @@ from common.fix.wire import parse_utc_timestamp, split, utc_timestamp
 from common.instant import NS_PER_S
 from common.messages import Announced, Ask, CancelRejected, ExecutionReport, RequestRejected
 from common.orders.telling import is_number
+from common.orders.words import tells_awake
 from common.venues.coinbaseprime.rest import signed_headers
 from common.venues.coinbaseprime.simulated.orders import PrimeOrders
+from common.venues.coinbaseprime.venue import PROFILE
 from common.venues.credentials import HmacPassphrase
 from common.venues.dialect import BookEntry
 from common.venues.generic.dialect import Generic
@@ -138,8 +140,12 @@ def test_06_numbers_persist_for_a_day_and_are_resent(sides: BothSides) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "tag"), [("40=2|59=1|", "847"), ("40=1|59=1|847=M|", "59"), ("40=1|59=3|847=L|", "40")]
-)
+    ("more", "tag"),
+    [
+        ("40=2|59=1|", "847"), ("40=1|59=1|847=M|", "59"), ("40=1|59=3|847=L|", "40"), ("40=4|59=1|847=SL|", "40"),
+        ("40=2|59=3|847=SL|99=66000|", "59"), ("40=2|59=1|847=SL|", "99"),
+    ],
+)  # fmt: skip
 def test_07_the_strategy_says_what_the_order_is(desk: Desk, more: str, tag: str) -> None:
     (answer,) = said(desk, "D", naive_order(desk.sides, more))
     assert (answer[b"35"], answer[b"371"]) == (b"3", tag.encode())
@@ -337,3 +343,28 @@ def test_24_fills_have_names_without_an_order_and_are_asked_for_by_time(sides: B
     assert trade.trade_key == fill.trade_key and not is_number(trade.trade_key)
     later_ns = trade.transact_ns + NS_PER_S
     assert rest.ask(Ask("x", 1, "trades", "BTC-USD", since_ns=later_ns)).trades == ()
+
+
+def test_25_a_stop_limit_order_is_told_as_one_and_wakes_without_a_word(desk: Desk) -> None:
+    sides = desk.sides
+    stop_px, tick = sides.price + 10, sides.instrument.tick_size
+    order, _ = desk.new(ord_type="4", price=stop_px + tick, stop_px=stop_px)
+    (told,) = [f for f in map(split, desk.client.raw) if f.get(b"11") == order.cl_ord_id.encode()]
+    assert (told[b"40"], told[b"150"], b"99" in told) == (b"4", b"0", False)
+    desk.new(side="2", order_qty=sides.qty / 2, price=stop_px)
+    sides.stranger("1", sides.qty / 2, stop_px)
+    heard = [told for told in reports([*desk.heard()]) if told.cl_ord_id == order.cl_ord_id]
+    assert heard == [], "a trade was at its stop price, and it rests"
+    sides.stranger("2", sides.qty / 4, stop_px + tick)
+    (fill,) = reports([*desk.heard()])
+    assert (fill.exec_type, fill.cl_ord_id, fill.cum_qty) == ("F", order.cl_ord_id, sides.qty / 4)
+    assert tells_awake(fill)
+
+
+def test_26_a_stop_order_that_would_wake_as_it_comes_is_not_sent(desk: Desk) -> None:
+    assert PROFILE.stops_by_market, "so our side refuses a stop order whose price is reached already"
+    sides = desk.sides
+    desk.new(side="2", price=sides.price)
+    sides.stranger("1", sides.qty, sides.price)
+    _, events = desk.new(ord_type="4", price=sides.price, stop_px=sides.price - 10)
+    assert [told.exec_type for told in reports([*events])] == ["8"], "as it is assumed of the venue"

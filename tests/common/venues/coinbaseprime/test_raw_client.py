@@ -76,6 +76,21 @@ def test_it_logs_on_trades_and_logs_out(served: Served, connect: Connect) -> Non
     assert client.ask("5")["35"] == "5"
 
 
+def test_a_stop_limit_order_sleeps_until_a_trade_is_at_its_price(served: Served, connect: Connect) -> None:
+    client = connect()
+    client.logon(RESET)
+    terms = [("1", "portfolio"), ("11", "s"), ("38", "0.5"), ("40", "2"), ("44", "65020"), ("54", "1")]
+    slept = client.ask("D", *terms, ("55", "BTC-USD"), ("59", "1"), ("99", "65010"), ("847", "SL"))
+    assert (slept["150"], slept["39"], slept["40"], slept["44"]) == ("0", "0", "4", "65020")
+    served.ask("place", account=STRANGER, cl_ord_id="x", symbol="BTC-USD", side="2", qty="0.2", price="65015")
+    offer = [("1", "portfolio"), ("11", "o"), ("38", "0.1"), ("40", "2"), ("44", "65010"), ("54", "2")]
+    assert client.ask("D", *offer, ("55", "BTC-USD"), ("59", "1"), ("847", "L"))["150"] == "0"
+    served.ask("place", account=STRANGER, cl_ord_id="y", symbol="BTC-USD", side="1", qty="0.1", price="65010")
+    told = [client.receive(), client.receive()]
+    assert [(f["11"], f["150"]) for f in told] == [("o", "2"), ("s", "1")], "and nothing says that it woke"
+    assert (told[1]["31"], told[1]["32"]) == ("65015", "0.2")
+
+
 def test_it_hears_prices_and_trades(served: Served, connect: Connect) -> None:
     client, trader = connect("market_data"), connect()
     assert client.logon(RESET, ("1137", "9"), key_tag="553")["35"] == "A"
