@@ -61,11 +61,14 @@ EventName = tuple[int, int]
 
 
 class _Strategy:
-    """One name: its holder, and its latest events. `complete_from` is the event name after which none is missing."""
+    """One name: its holder, and its latest events. `complete_from` is the event name after which none is missing.
+    `told` messages went to its instance, the latest to the peer `told_at`, whether that still holds the name or not."""
 
     def __init__(self, complete_from: EventName) -> None:
         self.peer = b""
         self.instance = ""
+        self.told = 0
+        self.told_at = b""
         self.complete_from = complete_from
         self.ring: deque[Event] = deque(maxlen=RING_EVENTS)
 
@@ -79,7 +82,7 @@ class Clients:
         self._strategies: OrderedDict[str, _Strategy] = OrderedDict()
         self._by_peer: dict[bytes, str] = {}
         self._superseded: dict[bytes, str] = {}
-        self._told: dict[bytes, int] = {}
+        self._counted: dict[bytes, _Strategy] = {}
         self._older: set[bytes] = set()
         self._complete_from: EventName = (0, AFTER_ALL_EVENTS)
 
@@ -113,12 +116,16 @@ class Clients:
         strategy = self._strategy(hello.strategy)
         if strategy.peer not in (b"", peer) and strategy.instance != hello.instance:
             self._supersede(strategy)
-        told = self._told.get(peer, 0) if strategy.instance == hello.instance else 0
+        if strategy.instance != hello.instance:
+            strategy.told = 0
+        told = strategy.told
         self.lost(peer)
         self.lost(strategy.peer)
         self._superseded.pop(peer, None)
         strategy.peer, strategy.instance = peer, hello.instance
-        self._by_peer[peer], self._told[peer] = hello.strategy, told
+        self._by_peer[peer] = hello.strategy
+        self._stop_counting(strategy)
+        self._counted[peer], strategy.told_at = strategy, peer
         if hello.protocol < PROTOCOL:
             self._older.add(peer)
         last = (hello.last_lsn, hello.last_index)
@@ -157,10 +164,17 @@ class Clients:
         for peer in self._by_peer:
             self.reply(peer, answer)
 
+    def undelivered(self, peer: bytes) -> None:
+        """A send to the peer found no room or nobody. What it was told before is still counted: a connection that ended
+        may have taken some of that along, unheard of here."""
+        strategy = self._counted.get(peer)
+        if strategy is not None:
+            strategy.told = max(0, strategy.told - 1)
+        self.lost(peer)
+
     def lost(self, peer: bytes) -> None:
-        """A send to the peer found no room or nobody: nothing more until its next hello."""
+        """Nothing more goes to the peer until its next hello."""
         self._older.discard(peer)
-        self._told.pop(peer, None)
         name = self._by_peer.pop(peer, None)
         if name is not None:
             self._strategies[name].peer = b""
@@ -182,15 +196,19 @@ class Clients:
         self._complete_from = max(self._complete_from, (last_lsn, AFTER_ALL_EVENTS))
         _, oldest = self._strategies.popitem(last=False)
         self._by_peer.pop(oldest.peer, None)
-        self._told.pop(oldest.peer, None)
+        self._stop_counting(oldest)
         self._older.discard(oldest.peer)
+
+    def _stop_counting(self, strategy: _Strategy) -> None:
+        if self._counted.get(strategy.told_at) is strategy:
+            del self._counted[strategy.told_at]
 
     def reply(self, peer: bytes, answer: msgspec.Struct) -> None:
         """An answer to whoever asked, in the words of his protocol."""
         if self._older and peer in self._older and isinstance(answer, OrderEvent):
             answer = older_event(answer)
-        if peer in self._told:
-            self._told[peer] += 1
+        if peer in self._counted:
+            self._counted[peer].told += 1
         self._core.effects.append(Send("entry", answer, peer))
 
 

@@ -176,7 +176,7 @@ class OrdersCore(FollowingCore):
     def undelivered(self, send: Send, now: Instant) -> None:
         """A full queue is a refusal (risk), a client to be told again at its next hello, or a question asked again."""
         if send.link == "entry":
-            self.clients.lost(send.peer)
+            self.clients.undelivered(send.peer)
         elif send.link == "risk":
             self._not_taken(send.message, now)
         elif isinstance(send.message, Ask) and send.message.account in self._accounts:

@@ -70,6 +70,7 @@ class Ring:
         self.journal_away = False
         self.risk_full = False
         self.account_away = False
+        self.unheard: set[bytes] = set()
         self.clients: dict[bytes, list[Any]] = {}
         self.commands: list[Any] = []
         self.asks: list[Ask] = []
@@ -144,6 +145,8 @@ class Ring:
             case Send("control", message):
                 assert isinstance(message, ControlAnswer)
                 self.told_by_hand.append(message)
+            case Send("entry", _, peer) if peer in self.unheard:
+                self.core.undelivered(effect, self.now)
             case Send("entry", message, peer):
                 self.clients.setdefault(peer, []).append(message)
             case Send(link) if link.startswith("account.") and self.account_away:

@@ -287,10 +287,39 @@ def test_a_client_that_missed_nothing_resumes_however_often_it_says_hello(ring: 
     assert [told.resumed for told in desk.told if isinstance(told, Welcome)] == [False]
 
 
+@pytest.mark.parametrize("returns_as", (b"p", b"q"))
+def test_a_hole_is_found_although_a_later_send_found_nobody(ring: Ring, returns_as: bytes) -> None:
+    """A connection takes an order's end along, and the next one ends where orders hears of it."""
+    desk = Desk(ring)
+    command = ring.new(1)
+    ring.sent(command)
+    ring.report(command, "0", "0")
+    desk.carry()
+    ring.report(command, "4", "4")
+    del ring.clients[desk.peer]
+    traded(ring, 2, "ETHUSDT", "0.25", "a2")
+    desk.carry()
+    assert set(desk.entry.orders) == {1, 2}, "what came behind the hole is heard, and hides it"
+    ring.unheard.add(desk.peer)
+    traded(ring, 3, "ETHUSDT", "0.5", "a3")
+    ring.unheard.clear()
+    desk.peer = returns_as
+    desk.hello()
+    assert desk.entry.has_missed
+    desk.carry()
+    assert desk.is_as_the_books() and not desk.entry.has_missed
+
+
 def test_a_client_that_a_message_found_no_room_at_goes_on_from_what_it_has(ring: Ring) -> None:
     desk = Desk(ring)
-    traded(ring, 1, "BTCUSDT", "0.4", "t1")
-    ring.clients.pop(desk.peer)
-    ring.core.clients.lost(desk.peer)
+    traded(ring, 1, "BTCUSDT", "0.25", "a1")
+    desk.carry()
+    ring.unheard.add(desk.peer)
+    traded(ring, 2, "ETHUSDT", "0.5", "a2")
+    ring.unheard.clear()
+    ring.request(CancelRequest(0, 3, 2))
+    desk.told.clear()
     desk.hello()
+    assert all(welcome.resumed for welcome in desk.told if isinstance(welcome, Welcome))
+    assert [told.trade_key for told in desk.told if isinstance(told, OrderEvent) and told.last_qty] == ["a2"]
     assert desk.is_as_the_books() and not desk.entry.has_missed
