@@ -448,4 +448,14 @@ REGRESSIONS = (
         "A cancel of one order of a list was answered by an error that says nothing, and had ended all three: only the"
         " one was asked about, and the others stayed open with us.",
     ),
+    Regression(
+        Case(541, 2000, takeover=True), "told-is-booked",
+        "A connection took an event along, and when the next one had ended as well orders had forgotten how many"
+        " messages there were: the strategy never missed it. The count outlives connections.",
+    ),
+    Regression(
+        Case(554, 2000, takeover=True), "fenced-is-silent",
+        "The checker's: under a person's kill a fenced host answered the venue's ResendRequest(2) on the connection"
+        " that the kill had opened, as it may.",
+    ),
 )

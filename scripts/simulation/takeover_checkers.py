@@ -4,6 +4,9 @@ Each host has its own: it is told the records of that host's log, those that it 
 takes over what the former host's knew of the world: what was told, and what has reached the venues.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 import msgspec
 
 from common.actor.core import Publish, Send, Write
@@ -64,6 +67,7 @@ class TakeoverCheckers(Checkers):
         self._silent_for = ""
         self.told_lsn = 0
         self._emergency_keys: set[tuple[str, bytes]] = set()
+        self._opened_by_kill: defaultdict[tuple[str, int], bool] = defaultdict(bool)
         self._hellos: dict[str, Hello] = {}
 
     # ---- the log
@@ -151,8 +155,7 @@ class TakeoverCheckers(Checkers):
     def _check_written(self, process: Process, effect: Write) -> None:
         venue, now_ns = process.name.partition("@")[2], process.world.scheduler.now_ns
         fields, key = split(effect.data), (venue, without_secrets(effect.data))
-        if key in self._emergency_keys:
-            # A person's kill on a host that does not know that it is fenced cancels all the same.
+        if self._is_of_kill(venue, effect.connection, key, fields):
             return
         if now_ns >= self._silent_since_ns:
             raise Violation("fenced-is-silent", f"{venue}: {effect.data!r} leaves a host that {self._silent_for}")
@@ -165,6 +168,16 @@ class TakeoverCheckers(Checkers):
         former = self.shared.written.setdefault(place, key[1])
         if former != key[1]:
             raise Violation("one-content", f"{place} was {former!r}, and now {effect.data!r}")
+
+    def _is_of_kill(
+        self, venue: str, connection: int, key: tuple[str, bytes], fields: Mapping[bytes, bytes]
+    ) -> bool:
+        """A person's kill on a host that does not know that it is fenced cancels all the same: its messages are in the
+        emergency file, and on a connection that it has opened the venue may ask for what it misses."""
+        is_in_file = key in self._emergency_keys
+        if fields[b"35"] == b"A":
+            self._opened_by_kill[venue, connection] = is_in_file
+        return is_in_file or (fields.get(b"43") == b"Y" and self._opened_by_kill[venue, connection])
 
     def be_silent(self, why: str, from_ns: int) -> None:
         """From then on nothing may leave this host, which `why`."""
