@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from common.actor.control import NoAnswer, NotRunning
-from common.config import CHECKOUT, SERVED_VENUES, CredentialsConfig, load
+from common.config import CHECKOUT, SERVED_VENUES, load
+from common.config import keys_of as configured_keys
 from common.first_start import prepare
 from common.key_files import read_credentials
 from common.venues.key_in_use import fingerprint
 from scripts.stack import PrivateStack
 
-VENUES = {"binance": "62500", "coinbase": "64000"}
-"""Where each a signature by a key pair and a secret are checked, with the price of an order that rests."""
+VENUES = {"binance": "62500", "coinbase": "64000", "coinbaseprime": "62500"}
+"""Where each a signature by a key pair and a secret are checked, and one where prices have a key of their own; with the
+price of an order that rests."""
 
 QUIET = {
     SERVED_VENUES: ",".join(VENUES),
@@ -43,7 +45,8 @@ def test_a_key_is_rotated_without_a_restart_of_the_stack(short_folder: Path) -> 
         for venue in VENUES:
             stack.kill(f"exchange@{venue}")
         until(lambda: in_use(stack) == new_prints and not stack.missing())
-        assert in_use(stack, "marketdata") == new_prints
+        until(lambda: in_use(stack, "marketdata") == in_files(stack, "market_data"))
+        assert in_files(stack, "market_data")["coinbaseprime"] != new_prints["coinbaseprime"]
         put(old)
         for venue in VENUES:
             log_on_again(stack, venue)
@@ -66,15 +69,10 @@ def rest_an_order(stack: PrivateStack, venue: str) -> str:
     return told.stdout.split()[0]
 
 
-def credentials_of(stack: PrivateStack, venue: str) -> CredentialsConfig:
-    told = stack.config.venues[venue].credentials
-    assert told is not None
-    return told
-
-
 def keys_of(stack: PrivateStack) -> Contents:
     """What the files of all venues hold."""
-    told = [file for venue in VENUES for file in credentials_of(stack, venue).files.values()]
+    keys = [key for venue in VENUES for key in configured_keys(stack.config.venues[venue])]
+    told = [file for key in keys for file in key.told.files.values()]
     return {file: file.read_bytes() for file in map(stack.config.paths.resolve, told)}
 
 
@@ -108,9 +106,11 @@ def in_use(stack: PrivateStack, kind: str = "session") -> dict[str, object]:
     return {venue: status["key"] for venue, status in told.items() if status and not status["key_failure"]}
 
 
-def in_files(stack: PrivateStack) -> dict[str, object]:
-    """The fingerprints of what the files hold."""
-    return {venue: fingerprint(read_credentials(credentials_of(stack, venue), stack.config)) for venue in VENUES}
+def in_files(stack: PrivateStack, connection: str = "fix") -> dict[str, object]:
+    """The fingerprints of what the files hold for these connections."""
+    config = stack.config
+    told = {venue: config.venues[venue].credentials_of(connection) for venue in VENUES}
+    return {venue: fingerprint(read_credentials(its, config)) for venue, its in told.items()}
 
 
 def status_of(stack: PrivateStack, actor: str) -> dict[str, Any]:
