@@ -47,7 +47,7 @@ QUIET_S = 30.0
 long an order may rightly be UNKNOWN, the load's own or one of the stack's strategies.
 """
 
-RECONCILE_S = 30.0
+RECONCILE_S = 60.0
 MOST_DIFFERENCES = 20
 
 

@@ -10,6 +10,7 @@ import pytest
 from common.contracts import Contract, InstrumentKind
 from common.messages import CancelRequest
 from common.orders.fills import FillChange
+from common.reconcile import witness
 from common.reconcile.result import Part, Verdict, compared
 from common.reconcile.witness import (
     _balances,
@@ -18,6 +19,7 @@ from common.reconcile.witness import (
     _numbers_differ,
     _orders_differ,
     _positions,
+    audit,
 )
 from tests.services.orders.harness import Ring
 
@@ -148,3 +150,28 @@ def test_contracts_are_compared_by_their_number_since_opening_them_moves_no_bala
     untold = Part(Verdict.NOT_COMPARABLE, "fees")
     there = {"contracts": {held.symbol: f"{held.quantity}"}}
     assert _positions(books(ring), "generic", there, untold).verdict is Verdict.EQUAL
+
+
+def test_an_audit_waits_as_long_as_a_venues_own_pace_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kraken's REST side is asked once a second; another venue that is as slow has not answered."""
+    passed_s = iter(range(1000))
+    busy_upto_s = {"kraken": 30, "generic": 30}
+    now_s = 0
+
+    def monotonic() -> float:
+        nonlocal now_s
+        now_s = next(passed_s)
+        return now_s
+
+    def answer(_: Any, actor: str, act: str) -> dict[str, Any]:
+        return {"accounts": {name: {"auditing": now_s < upto_s} for name, upto_s in busy_upto_s.items()}}
+
+    monkeypatch.setattr(witness, "ask", answer)
+    monkeypatch.setattr(witness, "time", SimpleNamespace(monotonic=monotonic, sleep=lambda _: None))
+    accounts = {name: SimpleNamespace(venue=SimpleNamespace(dialect=name)) for name in busy_upto_s}
+    config: Any = SimpleNamespace(reach=None, accounts=accounts)
+    its_books: Any = SimpleNamespace(lsn=1, discrepancies=[], read_on=lambda: None)
+    found = audit(config, its_books, list(accounts))
+    assert {name: each.silence for name, each in found.items()} == {
+        "kraken": "", "generic": "the audit did not end within 10 s",
+    }  # fmt: skip
