@@ -57,7 +57,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "leave-is-not-heard": 6,
     "list-reserves-one": 0,
     "lost-fills-stay": 12,
-    "lost-is-not-missed": 2,
+    "lost-is-not-missed": 1,
     "lost-stays-lost": 1,
     "misread-price-stays": 1,
     "multiplier-left-out": 31,
