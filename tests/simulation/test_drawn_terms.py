@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from common.messages import Attempt, ListedOrder, NewOrder, NewOrderRequest
+from common.messages import Attempt, ListedOrder, NewOrder, NewOrderRequest, Side
 from common.venues.registry import find_profile
 from common.venues.venue import Feature, missing_feature
 from scripts.simulation.drawn_terms import Market, draw_follower, draw_list
@@ -62,7 +62,10 @@ def test_half_of_the_lists_that_open_with_a_purchase_pay_for_the_sales_where_the
     for venue in WITH_LISTS:
         market, random = _market(venue), Random(venue)
         knows = market.features - {Feature.PAID_ORDER}
-        for features, side, share in ((market.features, "2", 0.5), (market.features, "1", 0.0), (knows, "2", 0.0)):
+        cases: list[tuple[frozenset[Feature], Side, float]] = [
+            (market.features, "2", 0.5), (market.features, "1", 0.0), (knows, "2", 0.0)
+        ]  # fmt: skip
+        for features, side, share in cases:
             drawn = [draw_list(random, market._replace(features=features), side, Decimal(1)) for _ in range(COUNT)]
             opening = [each for each in drawn if each is not None and each.contingency == "2"]
             paid = [each for each in opening if each.further[0].paid]
