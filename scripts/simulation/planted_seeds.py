@@ -58,7 +58,7 @@ KNOWN_SEEDS: Final[dict[str, int]] = {
     "list-reserves-one": 0,
     "lost-fills-stay": 12,
     "lost-is-not-missed": 1,
-    "lost-stays-lost": 1,
+    "lost-stays-lost": 12,
     "misread-price-stays": 1,
     "multiplier-left-out": 31,
     "named-is-answered": 3,
