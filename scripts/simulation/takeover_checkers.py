@@ -186,12 +186,25 @@ class TakeoverCheckers(Checkers):
 
     # ---- takeovers
 
-    def succeed(self, former: "TakeoverCheckers", base_lsn: int) -> None:
-        """Go on where the former host's ended: of what was told, what stands at or before record `base_lsn`."""
+    def succeed(self, former: "TakeoverCheckers", base_lsn: int) -> int:
+        """Go on where the former host's ended: of what was told, what stands at or before record `base_lsn`, on which
+        the term stands, as far as both logs have the same there. Returns the last such record.
+        """
         if self.shared.waits and former.told_lsn > base_lsn:
             detail = f"record {former.told_lsn} was told, and the log goes on behind {base_lsn}"
             raise Violation("quorum-loses-nothing", detail)
-        self.take_over_from(former, base_lsn)
+        fork_lsn = self._forked_at(former, base_lsn)
+        self.take_over_from(former, fork_lsn)
+        return fork_lsn
+
+    def _forked_at(self, former: "TakeoverCheckers", base_lsn: int) -> int:
+        """The last record that both logs have: a takeover before, which was broken off, may have begun a term, and
+        that is a record of this log alone."""
+        ours, theirs = self.witness.records, former.witness.records
+        fork_lsn = min(base_lsn, len(ours), len(theirs))
+        while fork_lsn and ours[fork_lsn - 1].record != theirs[fork_lsn - 1].record:
+            fork_lsn -= 1
+        return fork_lsn
 
     def check_lost(self, base_lsn: int, lag_records: int, lag_ns: int) -> None:
         """What this host has sent that adds risk, and its successor's log lacks, is of the time when the copy was not

@@ -78,10 +78,11 @@ class Storm:
         world.scheduler.after(wakes_ns, self._wake, former, former.tenure)
         world.run_for(QUIET_NS)
         successor.may_write()
-        self._go_on_at(successor, former, base_lsn)
+        fork_lsn = successor.checkers.succeed(former.checkers, base_lsn)
+        self._go_on_at(successor)
         world.run_for(max(0, wakes_ns - QUIET_NS) + dice.randrange(2 * NS_PER_S))
         world.point_clients(successor)
-        former.checkers.check_lost(base_lsn, LAG_RECORDS, LAG_MS * NS_PER_MS)
+        former.checkers.check_lost(fork_lsn, LAG_RECORDS, LAG_MS * NS_PER_MS)
         former.retire(world.new_checkers())
         self._bring_in(former)
 
@@ -128,10 +129,9 @@ class Storm:
 
     # ---- what a person does
 
-    def _go_on_at(self, site: Site, former: Site, base_lsn: int) -> None:
+    def _go_on_at(self, site: Site) -> None:
         """Start the stack on the host that has taken over, look, and let it add risk. Raises Violation."""
         world, dice = self._world, self._dice
-        site.checkers.succeed(former.checkers, base_lsn)
         world.go_on_at(site)
         site.start()
         # Strategies elsewhere may be told to go there much later; NTP sets a clock right that was wrong.

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from common.actor.core import Write
-from common.journal.frames import Record
+from common.journal.frames import TERM, Record
 from common.messages import Kind, Outbound, encode
 from scripts.simulation import setting
+from scripts.simulation.checkers import Told
 from scripts.simulation.copy_view import CopyView
 from scripts.simulation.invariants import Violation
 from scripts.simulation.takeover_checkers import Shared, TakeoverCheckers
+from scripts.simulation.witness import DurableRecord, Witness
 
 SESSION: Any = SimpleNamespace(name="session@generic", world=SimpleNamespace(scheduler=SimpleNamespace(now_ns=2)))
 BY_KILL, OTHER = 11, 12
@@ -60,3 +62,18 @@ def test_nothing_else_leaves(fenced: TakeoverCheckers, before: tuple[str, ...], 
         _write(fenced, each)
     with pytest.raises(Violation, match="fenced-is-silent"):
         _write(fenced, text, connection)
+
+
+def test_what_was_told_of_records_that_only_the_former_host_has_is_forgotten() -> None:
+    """A takeover that was broken off has begun a term: its record takes the place of what the copy lacked."""
+    former, ours = (TakeoverCheckers(setting.CONFIG, Shared(CopyView(), waits=False)) for _ in range(2))
+    both = [Record(lsn, lsn, Kind.OUTBOUND, "session@generic", 1, lsn, 1, 0, b"") for lsn in (1, 2)]
+    lost = Record(3, 3, Kind.OUTBOUND, "session@generic", 1, 3, 1, 0, b"")
+    begun = Record(3, 4, TERM, "journal", 2, 1, 1, 0, b"")
+    for checkers, last in ((former, lost), (ours, begun)):
+        checkers.witness = Witness("journal", lambda _: None)
+        checkers.witness.records.extend(DurableRecord(0, each) for each in (*both, last))
+    former.told["beta", 1].append(Told("sent", 2))
+    former.told["beta", 2].append(Told("sent", 3))
+    assert ours.succeed(former, 3) == 2
+    assert ours.told["beta", 1] and not ours.told["beta", 2]
