@@ -29,6 +29,7 @@ from common.messages import (
     RestOrder,
     SessionState,
     is_lost_number,
+    lost_number,
 )
 from common.orders.absence import DOWN
 from common.orders.belief import order_of
@@ -487,7 +488,16 @@ class Books:
         """The order of this account that has left memory and that one of these ClOrdIDs(11) names; None where none
         does."""
         named = (self._memory.order_of(cl_ord_id) for cl_ord_id in cl_ord_ids if cl_ord_id)
-        return next((order for order in named if order is not None and order.account == account), None)
+        ours = (each for each in named if each is not None and each.account == account and self._was_ours(each))
+        return next(ours, None)
+
+    def _was_ours(self, order: ForgottenOrder) -> bool:
+        """Whether the books had the order before the record that is folded.
+
+        Of any other nothing is told before our log has it. One of a lost end may have had fills, and whoever reads the
+        log again has in its memory what came of it later.
+        """
+        return not is_lost_number(order.number) or order.number < lost_number(self.lsn)
 
     def _forget(self, name: OrderName) -> None:
         order = self.orders.pop(name)

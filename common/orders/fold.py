@@ -77,7 +77,7 @@ from common.orders.words import (
 
 WRITER = "orders"
 
-FOLD_VERSION = 20
+FOLD_VERSION = 21
 """See `common.actor.snapshots.Foldable`."""
 BASELINE = "baseline"
 """A person's act: the account that stands before the colon of its text is counted from its next balances on."""

@@ -7,6 +7,9 @@ Rows of fills are never changed. Each holds all fills of one trade identity as t
 a record was folded, and bears that record's LSN; what comes back, is changed and leaves again is another row. A look-up
 says at which record it is made and sees no later row: whoever reads the log again finds at each record what its first
 reader found there, however far the rows go by now. That of a process is a file (`common.orders.index_file`).
+
+A name is found from the start: nothing is told of an order of ours before the log has it, but for one that only the
+lost end of a log knew, whose number tells the record that brought it back.
 """
 
 from collections import defaultdict

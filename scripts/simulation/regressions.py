@@ -458,4 +458,9 @@ REGRESSIONS = (
         "The checker's: under a person's kill a fenced host answered the venue's ResendRequest(2) on the connection"
         " that the kill had opened, as it may.",
     ),
+    Regression(
+        Case(526, 2000, takeover=True), "money-agrees",
+        "Whoever read the log again had an order of a lost end for long known where its record brought it back, since"
+        " it had left memory later: its fills stayed nobody's. It is known behind that record.",
+    ),
 )

@@ -26,9 +26,11 @@ from common.messages import (
     Terms,
     lost_number,
 )
-from common.orders.books import Bounds
+from common.orders.books import Books, Bounds
+from common.orders.fold import Fold
 from common.orders.index import Index
 from common.orders.order_state import Order
+from common.orders.snapshots import dump_books, load_books
 from services.orders.evidence import EvidenceRow, LostSending, frame_of
 from tests.services.orders.harness import D, Forgetful, Ring, accepted
 from tests.services.orders.test_operator import control
@@ -194,6 +196,34 @@ def test_its_fills_are_its_strategys_though_they_have_left_memory() -> None:
     offer(ring, row(ring, command))
     answered(ring, command, "I", "1", cum_qty=D(2))
     assert brought_in(ring).cum_qty == 2 and ring.core.books.positions["generic", "BTCUSDT"].quantity == 2
+
+
+def test_whoever_reads_the_log_again_finds_it_lost_as_its_first_reader_did() -> None:
+    """The index is as far as the log's end: it has the order from before the record that brings it back."""
+    ring, bounds = Forgetful(Index(), Bounds(closed_orders=1)), Bounds(closed_orders=1)
+    command, share = lost_new(), ("s", "generic", "BTCUSDT")
+    ring.report(command, "F", "1", qty="2", key="k1", cum_qty=D(2))
+    filled_lsn = ring.core.books.lsn
+    offer(ring, row(ring, command))
+    answered(ring, command, "4", "4", cum_qty=D(2))
+    name = brought_in(ring).name
+    for number in (1, 2):
+        ring.report(accepted(ring, number), "4", "4", order_id=f"V{number}")
+    ring.record("orders", Kind.LOST_ORDER, LostOrder("host-b, record 9 (0)", outbound(ring, command), 1, 0))
+    assert name not in ring.core.books.orders and ring.core.books.share(share) == 2, "it has left memory, and once"
+    facts = {account: each.facts for account, each in ring.settings.accounts.items()}
+    first, dumps = Fold(Books(facts, bounds=bounds)), [dump_books(Books(facts, bounds=bounds))]
+    digests = []
+    for record in ring.journal.records:
+        first.apply(record)
+        digests.append(first.books.digest())
+        dumps.append(dump_books(first.books))
+    for begin in (0, filled_lsn):
+        again = Fold(load_books(dumps[begin], facts, bounds=bounds, memory=ring.index))
+        for record in ring.journal.records[begin:]:
+            again.apply(record)
+            assert again.books.digest() == digests[record.lsn - 1], (begin, record.lsn)
+        assert again.books.share(share) == 2 and not again.books.share(("", *share[1:]))
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
