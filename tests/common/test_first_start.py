@@ -128,8 +128,9 @@ def test_the_key_for_prices_is_made_where_the_venue_is_simulated_and_asked_for_w
     ours = [line for line in made if " of coinbaseprime's market data: " in line]
     assert len(ours) == 3 and all("/market_data_" in line for line in ours)
     folder = Path(shutil.copytree(CHECKOUT / "configs", tmp_path / "configs"))
-    for file in (folder / "fixring.toml", folder / "coinbaseprime.toml"):
-        file.write_text(file.read_text().replace('environment = "simulated"', 'environment = "live"'))
+    for file, further in ((folder / "fixring.toml", ""), (folder / "coinbaseprime.toml", "\nallow_plain_text = true")):
+        live = f'environment = "live"{further}'
+        file.write_text(file.read_text().replace('environment = "simulated"', live))
     sentence = live_sentence("coinbaseprime")
     config = load(folder, {**environ, "FIXRING__COINBASEPRIME__LIVE_CONFIRMATION": sentence})
     (tmp_path / "var/keys/coinbaseprime/market_data_secret").unlink()

@@ -58,7 +58,8 @@ def served(config: Config, work: Callable[[Browser, Server], Awaitable[None]]) -
         users = config.paths.resolve(config.stack.desk.users)
         access = Access(config.stack.desk, users, config.paths.run, "alice", make_secret)
         server = Server(config, access, Pages(config), ActorLog(config.paths.log, "desk"))
-        runner = web.AppRunner(server.application())
+        # A stream that nobody tells any more looks up after half a minute only.
+        runner = web.AppRunner(server.application(), shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
