@@ -17,10 +17,11 @@ lost index held, the file says before which record it knows too little.
 import os
 import sqlite3
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from crc32c import crc32c
@@ -64,6 +65,9 @@ _AROUND_THE_FILE = frozenset({
 CHECKPOINT_PAGES = 16_384
 """Pages in SQLite's own log at which the writer itself copies them back, which takes syncs: only where nobody makes
 snapshots, which does it before."""
+
+LOOK_AGAIN_ROWS = 20_000
+"""So many rows more stay in a process that does not write the file, before it looks how far that goes by now."""
 
 FILTER_BITS = 1 << 26
 """8 MiB, most of it untouched: of five million trades one look-up in a hundred is in vain, of more than that more."""
@@ -458,8 +462,10 @@ def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]
 
 class IndexView(_OverFile):
     """The index to whoever folds the log and does not write the file: beyond what that covers, what leaves memory stays
-    in the process. A file that is not there, or of another form, covers nothing. The file is seen as it was at the
-    first look, whatever its writer does meanwhile.
+    in the process. A file that is not there, or of another form, covers nothing.
+
+    Of rows that stay in the process there are a few tens of thousands: from time to time the file is looked at anew,
+    and what it covers by then goes. A row that is later than a look-up is not found by it, however far the file goes.
     """
 
     def __init__(self, path: Path, version: int) -> None:
@@ -468,27 +474,91 @@ class IndexView(_OverFile):
         Raises LookUpFailed where the file cannot be read.
         """
         super().__init__(path)
+        self._version = version
+        self._kept: deque[_Kept] = deque()
+        self._look_at = LOOK_AGAIN_ROWS
         self._file: sqlite3.Connection | None = None
         if path.exists():
-            ((covered_lsn, form),) = self._look_up("SELECT lsn, format FROM covered") or [(0, 0)]
-            is_ours = form == FORMAT and self._look_up("PRAGMA user_version") == [(version + 1,)]
-            self.covered_lsn = covered_lsn if is_ours else 0
+            self._file, self.covered_lsn = self._open()
+
+    def _open(self) -> tuple[sqlite3.Connection, int]:
+        """The file as it is now, and how far it covers the log. Raises LookUpFailed."""
+        try:
+            file = sqlite3.connect(self._path)
+            file.execute("BEGIN")
+            ((covered_lsn, form),) = file.execute("SELECT lsn, format FROM covered").fetchall() or [(0, 0)]
+            is_ours = form == FORMAT and file.execute("PRAGMA user_version").fetchone() == (self._version + 1,)
+        except _FAILS as error:
+            raise self._failed(str(error)) from error
+        return file, covered_lsn if is_ours else 0
+
+    def put_names(self, cl_ord_ids: list[str], order: ForgottenOrder, lsn: int) -> None:
+        if lsn > self.covered_lsn:
+            super().put_names(cl_ord_ids, order, lsn)
+            self._keep(_Kept(lsn, cl_ord_ids, order[:2], None))
 
     def put_fills(self, trade_id: TradeId, lsn: int, fills: list[Fill]) -> None:
         if lsn > self.covered_lsn:
             super().put_fills(trade_id, lsn, fills)
+            self._keep(_Kept(lsn, [], None, trade_id))
+
+    def _keep(self, row: "_Kept") -> None:
+        self._kept.append(row)
+        if len(self._kept) >= self._look_at:
+            self._look_again()
+            self._look_at = len(self._kept) + LOOK_AGAIN_ROWS
+
+    def _look_again(self) -> None:
+        """Where the file covers more by now, what it covers stays here no longer; else all stays as it was."""
+        try:
+            file, covered_lsn = self._open() if self._path.exists() else (None, 0)
+        except LookUpFailed:
+            return
+        stale = self._file
+        if covered_lsn > self.covered_lsn:
+            self._file, self.covered_lsn = file, covered_lsn
+        else:
+            stale = file
+        if stale is not None:
+            stale.close()
+        while self._kept and self._kept[0].lsn <= self.covered_lsn:
+            self._drop(self._kept.popleft())
+
+    def _drop(self, row: "_Kept") -> None:
+        for cl_ord_id in row.cl_ord_ids:
+            self._names.pop(cl_ord_id, None)
+        if row.order is not None:
+            self._ended.pop(row.order, None)
+        if row.trade_id is not None:
+            self._drop_fills(row.trade_id)
+
+    def _drop_fills(self, trade_id: TradeId) -> None:
+        left = [each for each in self._fills.pop(trade_id, ()) if each[0] > self.covered_lsn]
+        if left:
+            self._fills[trade_id] = left
+        place = (*trade_id[:2], exec_id_of(trade_id[2]))
+        keys = self._by_exec_id.get(place, {})
+        if keys.get(trade_id[2], self.covered_lsn + 1) <= self.covered_lsn:
+            del keys[trade_id[2]]
+        if not keys:
+            self._by_exec_id.pop(place, None)
 
     def _ask(self, query: str, key: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
-        return self._look_up(query, key) if self.covered_lsn else []
-
-    def _look_up(self, query: str, key: tuple[str | int, ...] = ()) -> list[tuple[Any, ...]]:
+        if self._file is None or not self.covered_lsn:
+            return []
         try:
-            if self._file is None:
-                self._file = sqlite3.connect(self._path)
-                self._file.execute("BEGIN")
             return self._file.execute(query, key).fetchall()
         except _FAILS as error:
             raise self._failed(str(error)) from error
+
+
+class _Kept(NamedTuple):
+    """What a row in memory was put for: an order with its names, or a trade."""
+
+    lsn: int
+    cl_ord_ids: list[str]
+    order: tuple[str, int] | None
+    trade_id: TradeId | None
 
 
 _BY_NAME = "strategy = ? AND number = ?"

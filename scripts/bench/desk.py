@@ -27,7 +27,12 @@ import orjson
 from aiohttp import ClientSession, CookieJar
 
 from common.actor.control import NoAnswer, NotRunning, ask
+from common.actor.order_books import newest_books
 from common.config import CHECKOUT, Config, load
+from common.journal import OsFiles, Reader
+from common.orders.fold import FOLD_VERSION, Fold
+from common.orders.index import IntoIndex
+from common.orders.index_file import IndexFile, index_path
 from scripts.bench.figures import cpu_s
 from scripts.bench.long_journal import PacedJournal
 from scripts.bench.ring import ROOMY, BenchFailed, Taker, measure_paced, measure_rate
@@ -187,15 +192,39 @@ def measure_desk(count: int, events_per_s: int, seconds: float) -> DeskFigures:
         environ = {**os.environ, "FIXRING_VAR": f"{folder}/var", **own_ports()}
         config = load(environ=environ)
         journal = PacedJournal(config.journal_folder, time.time_ns())
+        index = _Index(config)
         with _desk(environ), readers(config, count) as looked:
-            _write(journal, events_per_s, WARM_UP_S)
+            _write(journal, index, events_per_s, WARM_UP_S)
             looked()
             before, began_s = _status(config), time.monotonic()
-            _write(journal, events_per_s, seconds)
+            _write(journal, index, events_per_s, seconds)
             after, took_s = _status(config), time.monotonic() - began_s
             figures = _figures(count, looked(), before, after, took_s)
+        index.close()
         journal.close()
         return figures
+
+
+class _Index:
+    """What has left memory, as the order manager has it written down: the desk keeps no more than what that lacks."""
+
+    def __init__(self, config: Config) -> None:
+        self._reader = Reader(config.journal_folder, OsFiles())
+        self._file = IndexFile(index_path(config.journal_folder))
+        self._file.begin_fold(FOLD_VERSION)
+        self._books = newest_books(config, self._reader, memory=self._file, leaving=IntoIndex(self._file))
+        self._fold = Fold(self._books)
+
+    def read_up_to(self, lsn: int) -> None:
+        """Fold the log up to that record."""
+        while records := self._reader.read(self._books.lsn + 1, lsn):
+            for record in records:
+                self._fold.apply(record)
+        self._file.flush(self._books.lsn)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 @contextmanager
@@ -209,11 +238,12 @@ def _desk(environ: Mapping[str, str]) -> Iterator[None]:
         process.wait()
 
 
-def _write(journal: PacedJournal, events_per_s: int, seconds: float) -> None:
-    """The records that are due, in batches; the mark moves as the journal has it move."""
+def _write(journal: PacedJournal, index: _Index, events_per_s: int, seconds: float) -> None:
+    """The records that are due, in batches; the mark moves as the journal has it move, and the index follows."""
     began_s, first = time.monotonic(), journal.lsn
     while (gone_s := time.monotonic() - began_s) < seconds:
         journal.write_up_to(first + int(gone_s * events_per_s), time.time_ns())
+        index.read_up_to(journal.lsn)
         time.sleep(BATCH_S)
 
 

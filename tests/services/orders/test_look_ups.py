@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from common.messages import NewOrder
+from common.orders import index_file
 from common.orders.books import Books, Bounds
 from common.orders.fills import Fill
 from common.orders.fold import FOLD_VERSION, Fold
-from common.orders.forgotten import Forgotten, LookUpFailed
+from common.orders.forgotten import Forgotten, ForgottenOrder, LookUpFailed
 from common.orders.index import Index
 from common.orders.index_file import IndexFile, IndexView
 from tests.services.orders.harness import D, report
@@ -142,6 +143,30 @@ def test_a_view_sees_the_file_as_it_was_while_its_writer_reads_the_log_again(ind
     view = IndexView(index._path, FOLD_VERSION)
     index.read_on_after(0)
     assert not index.fills(ORDER, LAST) and view.fills(ORDER, LAST)
+
+
+def test_a_view_keeps_what_the_file_does_not_cover_and_no_more(index: IndexFile, monkeypatch: Any) -> None:
+    """Whoever folds beside the order manager for weeks would hold every order and trade of them in memory."""
+    monkeypatch.setattr(index_file, "LOOK_AGAIN_ROWS", 20)
+    index.write(0)
+    random, alone, view = Random(0), Forgotten(), IndexView(index._path, FOLD_VERSION)
+    fill, most = Fill("c", "1", D(1), D(100), D(0), "", True), 0
+    for lsn in range(1, 2000):
+        trade_id = (*PLACE, random.choice(["", "1/", "2/"]) + str(random.randrange(lsn)))
+        order = ForgottenOrder("s", lsn, *PLACE, "1")
+        for memory in (alone, view, index):
+            memory.put_fills(trade_id, lsn, [fill])
+            memory.put_names([f"n{lsn}", f"m{lsn}"], order, lsn)
+        if random.random() < 0.05:
+            index.write(lsn)
+        most = max(most, len(view._kept), len(view._names) // 2, len(view._ended), sum(map(len, view._fills.values())))
+        earlier = random.randrange(1, lsn + 1)
+        assert view.order_of(f"m{earlier}") == alone.order_of(f"m{earlier}") == ("s", earlier, *PLACE, "1")
+        for at_lsn in (earlier, lsn):
+            assert view.fills(trade_id, at_lsn) == alone.fills(trade_id, at_lsn)
+            exec_id = trade_id[2].rpartition("/")[2]
+            assert view.keys_of(*PLACE, exec_id, at_lsn) == alone.keys_of(*PLACE, exec_id, at_lsn)
+    assert 20 <= most < 400 and view.covered_lsn > 1500 and len(view._by_exec_id) < 400
 
 
 def test_an_order_that_a_bust_opens_again_after_it_left_memory_is_shown(index: IndexFile) -> None:
