@@ -299,9 +299,7 @@ class Strategy:
         has brought: the venue counts their quantities, fees taken off, and theirs here are the first one's at most.
         """
         orders = paid_orders((first, *pending))
-        return self.core.entry.new_list(
-            self.now, venue, symbol, ONE_TRIGGERS_OTHER, orders, label=label, account=account, cause=cause
-        )
+        return self.one_triggers_other(venue, symbol, *orders, label=label, account=account, cause=cause)
 
     def amend(self, number: int, order_qty: Decimal | None = None, price: Decimal | None = None) -> int:
         """Change the total quantity, the price, or both, of its order `number`; None leaves one as it is. Returns the
